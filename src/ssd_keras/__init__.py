@@ -1,0 +1,1 @@
+"""ssd-keras: the Single Shot MultiBox Detector on Keras 3."""

@@ -1,0 +1,29 @@
+"""Intersection over union (the paper: Jaccard overlap)."""
+
+from ssd_keras.boxes.arrays import Array, array_library
+from ssd_keras.boxes.formats import box_area
+
+
+def pairwise_intersection(a: Array, b: Array, border: float = 0.0) -> Array:
+    """Areas that each box of `a` shares with each of `b`: (..., N, 4), (..., M, 4) -> (..., N, M)."""
+    xp = array_library(a, b)
+
+    def shared_side(low: int, high: int) -> Array:
+        # One side at a time: no array with a last axis of 2, which vectorises badly, is ever made.
+        first = xp.maximum(a[..., :, None, low], b[..., None, :, low])
+        last = xp.minimum(a[..., :, None, high], b[..., None, :, high])
+        return xp.maximum(last - first + border, 0)
+
+    return shared_side(0, 2) * shared_side(1, 3)
+
+
+def pairwise_iou(a: Array, b: Array, border: float = 0.0) -> Array:
+    """IoU of each box of `a` with each of `b`: (..., N, 4), (..., M, 4) -> (..., N, M), 0-1.
+
+    Both in `xyxy` and in the same unit. Two boxes without area have IoU 0, never NaN. `border` as in
+    `box_area`; it counts for the intersection and for the areas alike, so a box always has IoU 1 with itself.
+    """
+    xp = array_library(a, b)
+    intersection = pairwise_intersection(a, b, border)
+    union = box_area(a, border)[..., :, None] + box_area(b, border)[..., None, :] - intersection
+    return intersection / xp.where(union > 0, union, 1)

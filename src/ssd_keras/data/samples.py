@@ -1,0 +1,140 @@
+"""The contract between readers and everything after them: samples, splits, data sets, problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """The labelled objects of one image. M may be 0.
+
+    Attributes:
+        boxes_px: (M, 4) float32, x0, y0, x1, y1 in pixels of the image.
+        labels: (M,) int32, indices into the data set's class names.
+        difficult: (M,) bool, marked as hard to recognise: trained on, left out of the evaluation.
+        crowd: (M,) bool, one box around a group: neither trained on nor counted.
+        truncated: (M,) bool, marked as reaching beyond the image.
+    """
+
+    boxes_px: NDArray[np.float32]
+    labels: NDArray[np.int32]
+    difficult: NDArray[np.bool_] = None  # type: ignore[assignment]
+    crowd: NDArray[np.bool_] = None  # type: ignore[assignment]
+    truncated: NDArray[np.bool_] = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes_px, np.float32).reshape(-1, 4)
+        object.__setattr__(self, "boxes_px", boxes)
+        object.__setattr__(self, "labels", np.asarray(self.labels, np.int32).reshape(-1))
+        for flag in ("difficult", "crowd", "truncated"):
+            value = getattr(self, flag)
+            mask = np.zeros(len(boxes), bool) if value is None else np.asarray(value, bool).reshape(-1)
+            object.__setattr__(self, flag, mask)
+        for name in ("labels", "difficult", "crowd", "truncated"):
+            if len(getattr(self, name)) != len(boxes):
+                raise ValueError(f"{len(boxes)} boxes but {len(getattr(self, name))} {name}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def empty(cls) -> GroundTruth:
+        """Give the ground truth of an image without objects."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))
+
+    def select(self, kept: NDArray[np.bool_]) -> GroundTruth:
+        """Give only the objects where the mask `kept` (M,) is true."""
+        return GroundTruth(
+            self.boxes_px[kept],
+            self.labels[kept],
+            self.difficult[kept],
+            self.crowd[kept],
+            self.truncated[kept],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its ground truth.
+
+    Attributes:
+        image: where the pixels are: a file, the bytes of an encoded image, or (H, W, 3) uint8 RGB.
+        ground_truth: its labelled objects.
+        image_id: its name within the data set, as VOC and COCO results use it.
+    """
+
+    image: Path | bytes | NDArray[np.uint8]
+    ground_truth: GroundTruth
+    image_id: str
+
+    @property
+    def name(self) -> str:
+        """Name the image in messages: its file if it has one."""
+        return str(self.image) if isinstance(self.image, Path) else self.image_id
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong in a data set: in which file, what it is, and what to do about it."""
+
+    file: str
+    problem: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.problem}: {self.advice}"
+
+
+@dataclass(frozen=True, eq=False)
+class Split(Sequence[Sample]):
+    """The samples of one split, in the order of the data set."""
+
+    name: str
+    samples: tuple[Sample, ...]
+    class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+    @overload
+    def __getitem__(self, index: slice) -> Split: ...
+    def __getitem__(self, index: int | slice) -> Sample | Split:
+        if isinstance(index, slice):
+            return Split(self.name, self.samples[index], self.class_names)
+        return self.samples[index]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(Mapping[str, Split]):
+    """A data set: its class names, its splits by name, and what its reader found wrong.
+
+    A reader drops what cannot be used (a box without area, an image whose labels cannot be read) and says so
+    in `problems`; what it can mend without doubt it mends and says so too.
+    """
+
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+    format: str
+    problems: tuple[Problem, ...] = field(default=())
+
+    def __getitem__(self, name: str) -> Split:
+        if name not in self.splits:
+            raise InputError(f"there is no split {name!r}: this data set has {', '.join(self.splits)}")
+        return self.splits[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.splits)
+
+    def __len__(self) -> int:
+        return len(self.splits)
