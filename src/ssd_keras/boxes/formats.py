@@ -25,14 +25,14 @@ def px_to_relative(boxes_px: Array, size: tuple[int, int]) -> Array:
     """Divide pixel boxes (..., 4) by the image's (height, width): no shift by one pixel, as in Caffe."""
     height, width = size
     xp = array_library(boxes_px)
-    return boxes_px / xp.asarray([width, height, width, height], dtype=boxes_px.dtype)
+    return boxes_px / xp.array([width, height, width, height], dtype=boxes_px.dtype)
 
 
 def relative_to_px(boxes: Array, size: tuple[int, int]) -> Array:
     """Multiply relative boxes (..., 4) by the image's (height, width)."""
     height, width = size
     xp = array_library(boxes)
-    return boxes * xp.asarray([width, height, width, height], dtype=boxes.dtype)
+    return boxes * xp.array([width, height, width, height], dtype=boxes.dtype)
 
 
 def clip_to_image(boxes: Array) -> Array:

@@ -1,0 +1,276 @@
+"""Anchors (the paper: default boxes; Caffe: priors): the boxes from which every prediction starts.
+
+At each cell of each feature map stand the same few boxes, of given sizes and aspect ratios. The network says
+for each of them what it shows and by how much to move and stretch it. Two descriptions of these boxes are in
+use, and both are here: `PaperAnchors` with sizes in pixels, as the paper and Caffe's PriorBox have them, and
+`ScaledAnchors` with scales relative to the image, as the Keras ports have them.
+
+All is NumPy in float64, rounded to float32 once at the end: anchors are made once per model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.boxes.formats import cxcywh_to_xyxy
+from ssd_keras.errors import InputError
+
+Size = tuple[int, int]
+PerAxis = float | tuple[float, float]
+"""One number for both axes, or (vertical, horizontal)."""
+
+
+class _Anchors:
+    """What both descriptions share: where the centres lie, and how the grid is filled."""
+
+    steps: tuple[PerAxis | None, ...] | None
+    offsets: tuple[PerAxis, ...] | None
+    clip: bool
+
+    kind: ClassVar[str]
+
+    def cell_shapes(self, image_size: Size) -> list[NDArray[np.float64]]:
+        """Give per predictor layer the (n, 2) width and height, in pixels, of the boxes at one cell."""
+        raise NotImplementedError
+
+    def _clipped(self, boxes_px: NDArray[np.float64], image_size: Size) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    @property
+    def boxes_per_cell(self) -> tuple[int, ...]:
+        """How many boxes stand at each cell of each predictor layer."""
+        return tuple(len(shapes) for shapes in self.cell_shapes((300, 300)))
+
+    def per_layer(self, image_size: Size, feature_sizes: Sequence[Size]) -> list[NDArray[np.float32]]:
+        """Make the anchors of each predictor layer, as `boxes` does for all of them."""
+        layers = self.cell_shapes(image_size)
+        if len(layers) != len(feature_sizes):
+            raise InputError(
+                f"anchors are described for {len(layers)} predictor layers, "
+                f"but the network has {len(feature_sizes)} feature maps"
+            )
+        height, width = image_size
+        made = []
+        for layer, (shapes, feature_size) in enumerate(zip(layers, feature_sizes, strict=True)):
+            centres = self._centres(layer, image_size, feature_size)
+            boxes_px = _boxes_at(centres, shapes)
+            if self.clip:
+                boxes_px = self._clipped(boxes_px, image_size)
+            made.append((boxes_px / [width, height, width, height]).astype(np.float32))
+        return made
+
+    def boxes(self, image_size: Size, feature_sizes: Sequence[Size]) -> NDArray[np.float32]:
+        """Make all anchors of a network.
+
+        Args:
+            image_size: (height, width) of the network's input in pixels.
+            feature_sizes: (height, width) of each feature map that is predicted from.
+
+        Returns:
+            (A, 4) float32 `xyxy`, relative to the image, in the order of the original: layer, row, column,
+            then the boxes of the cell. They may reach beyond the image unless `clip` is set.
+
+        Raises:
+            InputError: there are not as many feature maps as described layers.
+        """
+        return np.concatenate(self.per_layer(image_size, feature_sizes))
+
+    def _centres(self, layer: int, image_size: Size, feature_size: Size) -> NDArray[np.float64]:
+        """(rows · columns, 2) x and y of the cells' centres in pixels, row by row."""
+        step = self.steps[layer] if self.steps else None
+        offset_y, offset_x = _per_axis(self.offsets[layer] if self.offsets else 0.5)
+        step_y, step_x = (
+            (image_size[0] / feature_size[0], image_size[1] / feature_size[1])
+            if step is None
+            else _per_axis(step)
+        )
+        y = (np.arange(feature_size[0]) + offset_y) * step_y
+        x = (np.arange(feature_size[1]) + offset_x) * step_x
+        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+    def get_config(self) -> dict[str, Any]:
+        """Give all that `anchors_from_config` needs to make the same anchors again."""
+        return {"kind": self.kind, **dataclasses.asdict(self)}  # type: ignore[call-overload]
+
+    def _check_layer_counts(self, layers: int) -> None:
+        for name in ("steps", "offsets"):
+            value = getattr(self, name)
+            if value is not None and len(value) != layers:
+                raise InputError(f"anchors: {len(value)} {name} for {layers} predictor layers: give one each")
+
+
+@dataclass(frozen=True)
+class PaperAnchors(_Anchors):
+    """Anchors as the paper and Caffe's PriorBox describe them.
+
+    Each cell has, per predictor layer, a square of side `min_size`, a square of side
+    √(`min_size` · `max_size`) if there is a `max_size`, then for each aspect ratio r a box √r times as wide
+    and 1/√r times as high as the first square, and with `flip` the same for 1/r right after it.
+
+    Attributes:
+        min_sizes: one a predictor layer, in pixels of the network's input.
+        max_sizes: one a predictor layer, or None for no second square.
+        aspect_ratios: per predictor layer, those beside 1.
+        steps: distance of the cells' centres in pixels; None: the image's side over the feature map's.
+        offsets: place of the first centre as a fraction of the step; None: 0.5.
+        flip: also 1/r for each aspect ratio r.
+        clip: cut the anchors off at the edges of the image.
+        truncate: cut the sizes to whole pixels, as Caffe's forward pass does. It changes the anchors of
+            SSD512 only, and is what its Caffe weights were trained with.
+
+    Source: Caffe's `PriorBoxLayer::Forward_cpu`; the paper's section 2.2.
+    """
+
+    min_sizes: tuple[float, ...]
+    max_sizes: tuple[float | None, ...]
+    aspect_ratios: tuple[tuple[float, ...], ...]
+    steps: tuple[PerAxis | None, ...] | None = None
+    offsets: tuple[PerAxis, ...] | None = None
+    flip: bool = True
+    clip: bool = False
+    truncate: bool = False
+
+    kind: ClassVar[str] = "paper"
+
+    def __post_init__(self) -> None:
+        layers = len(self.min_sizes)
+        if len(self.max_sizes) != layers or len(self.aspect_ratios) != layers:
+            raise InputError(
+                f"anchors: {layers} min_sizes, {len(self.max_sizes)} max_sizes and {len(self.aspect_ratios)} "
+                "lists of aspect_ratios: give one of each per predictor layer"
+            )
+        self._check_layer_counts(layers)
+        _check_positive("min_sizes", self.min_sizes)
+        _check_positive("max_sizes", [size for size in self.max_sizes if size is not None])
+        for ratios in self.aspect_ratios:
+            _check_positive("aspect_ratios", ratios)
+
+    def cell_shapes(self, image_size: Size) -> list[NDArray[np.float64]]:
+        """Give per predictor layer the (n, 2) width and height, in pixels, of the boxes at one cell."""
+        return [
+            self._layer_shapes(low, high, ratios)
+            for low, high, ratios in zip(self.min_sizes, self.max_sizes, self.aspect_ratios, strict=True)
+        ]
+
+    def _layer_shapes(self, low: float, high: float | None, ratios: Sequence[float]) -> NDArray[np.float64]:
+        if self.truncate:
+            low, high = math.floor(low), None if high is None else math.floor(high)
+        shapes = [(low, low)]
+        if high is not None:
+            shapes.append((math.sqrt(low * high), math.sqrt(low * high)))
+        shapes += [(low * math.sqrt(r), low / math.sqrt(r)) for r in self._distinct(ratios)]
+        return np.array(shapes, np.float64)
+
+    def _distinct(self, ratios: Sequence[float]) -> list[float]:
+        """The aspect ratios other than 1 in the order of the original: r, 1/r, none of them twice."""
+        distinct = [1.0]
+        for ratio in ratios:
+            if all(abs(ratio - known) >= 1e-6 for known in distinct):
+                distinct += [ratio, 1 / ratio] if self.flip else [ratio]
+        return distinct[1:]
+
+    def _clipped(self, boxes_px: NDArray[np.float64], image_size: Size) -> NDArray[np.float64]:
+        height, width = image_size
+        return np.clip(boxes_px, 0, [width, height, width, height])
+
+
+@dataclass(frozen=True)
+class ScaledAnchors(_Anchors):
+    """Anchors as the Keras ports describe them: scales relative to the shorter side of the image.
+
+    A box of aspect ratio r at scale s is s·√r times as wide and s/√r times as high as the image's shorter
+    side. With `two_boxes_for_ar1` a second square at the geometric mean of this layer's scale and the next
+    follows the first. Aspect ratios come in the given order and without reciprocals: list both.
+
+    Attributes:
+        scales: one a predictor layer, and one more for the second square of the last.
+        aspect_ratios: per predictor layer, 1 included.
+        two_boxes_for_ar1: a second square at every cell.
+        steps: distance of the cells' centres in pixels; None: the image's side over the feature map's.
+        offsets: place of the first centre as a fraction of the step; None: 0.5.
+        clip: cut the anchors off at the edges of the image, as the 2018 port does it: a corner at or beyond
+            the right or lower edge moves to the last pixel.
+
+    Source: `AnchorBoxes` and `SSDInputEncoder` of the Keras port of 2018.
+    """
+
+    scales: tuple[float, ...]
+    aspect_ratios: tuple[tuple[float, ...], ...]
+    two_boxes_for_ar1: bool = True
+    steps: tuple[PerAxis | None, ...] | None = None
+    offsets: tuple[PerAxis, ...] | None = None
+    clip: bool = False
+
+    kind: ClassVar[str] = "scaled"
+
+    def __post_init__(self) -> None:
+        layers = len(self.aspect_ratios)
+        if len(self.scales) != layers + 1:
+            raise InputError(
+                f"anchors: {len(self.scales)} scales for {layers} predictor layers: give one per layer "
+                "and one more for the second square of the last"
+            )
+        self._check_layer_counts(layers)
+        _check_positive("scales", self.scales)
+        for ratios in self.aspect_ratios:
+            _check_positive("aspect_ratios", ratios)
+
+    def cell_shapes(self, image_size: Size) -> list[NDArray[np.float64]]:
+        """Give per predictor layer the (n, 2) width and height, in pixels, of the boxes at one cell."""
+        return [
+            self._layer_shapes(self.scales[layer], self.scales[layer + 1], ratios) * min(image_size)
+            for layer, ratios in enumerate(self.aspect_ratios)
+        ]
+
+    def _layer_shapes(self, scale: float, next_scale: float, ratios: Sequence[float]) -> NDArray[np.float64]:
+        shapes = []
+        for ratio in ratios:
+            shapes.append((scale * math.sqrt(ratio), scale / math.sqrt(ratio)))
+            if ratio == 1 and self.two_boxes_for_ar1:
+                between = math.sqrt(scale * next_scale)
+                shapes.append((between, between))
+        return np.array(shapes, np.float64)
+
+    def _clipped(self, boxes_px: NDArray[np.float64], image_size: Size) -> NDArray[np.float64]:
+        height, width = image_size
+        sides = np.array([width, height, width, height], np.float64)
+        inside = np.where(boxes_px >= sides, sides - 1, boxes_px)
+        return np.where(inside < 0, 0, inside)
+
+
+Anchors = PaperAnchors | ScaledAnchors
+
+
+def anchors_from_config(config: dict[str, Any]) -> Anchors:
+    """Make the description again that `get_config` wrote, from JSON too."""
+    values = {key: _as_tuples(value) for key, value in config.items() if key != "kind"}
+    kinds: dict[str, type[Anchors]] = {"paper": PaperAnchors, "scaled": ScaledAnchors}
+    return kinds[config["kind"]](**values)
+
+
+def _boxes_at(centres: NDArray[np.float64], shapes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Put every shape (n, 2) at every centre (k, 2): (k · n, 4) `xyxy`."""
+    grid = np.empty((len(centres), len(shapes), 4))
+    grid[..., :2] = centres[:, None, :]
+    grid[..., 2:] = shapes[None, :, :]
+    return cxcywh_to_xyxy(grid.reshape(-1, 4))  # type: ignore[no-any-return]
+
+
+def _per_axis(value: PerAxis) -> tuple[float, float]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+def _as_tuples(value: Any) -> Any:
+    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _check_positive(name: str, values: Sequence[float]) -> None:
+    if any(not value > 0 for value in values):
+        raise InputError(f"anchors: {name} {list(values)} must all be greater than 0")

@@ -1,0 +1,1 @@
+"""The detector as a Keras model: backbones, predictor heads, loss, decoding, presets."""

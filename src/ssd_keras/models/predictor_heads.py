@@ -1,0 +1,34 @@
+"""Predictor heads: what turns each feature map into offsets and logits of its anchors."""
+
+from keras import layers
+
+from ssd_keras.boxes.arrays import Array
+
+
+def predict_from(
+    feature: Array, boxes_per_cell: int, logits: int, name: str, kernel_initializer: str
+) -> tuple[Array, Array]:
+    """Predict for every anchor of one feature map with two 3 × 3 convolutions (the paper's section 2.1).
+
+    Args:
+        feature: (B, h, w, channels).
+        boxes_per_cell: n, the anchors at each cell.
+        logits: C, classes and background.
+        name: the layers are called `{name}_mbox_loc` and `{name}_mbox_conf`, as in Caffe.
+        kernel_initializer: of both convolutions.
+
+    Returns:
+        Offsets (B, h · w · n, 4) and logits (B, h · w · n, C), in the order of the anchors.
+    """
+
+    def head(values: int, suffix: str) -> Array:
+        x = layers.Conv2D(
+            boxes_per_cell * values,
+            3,
+            padding="same",
+            kernel_initializer=kernel_initializer,
+            name=f"{name}_{suffix}",
+        )(feature)
+        return layers.Reshape((-1, values), name=f"{name}_{suffix}_reshape")(x)
+
+    return head(4, "mbox_loc"), head(logits, "mbox_conf")

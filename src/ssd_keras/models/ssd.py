@@ -1,0 +1,257 @@
+"""SSD: a backbone, predictor heads on its feature maps, and the anchors they predict for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from ssd_keras.boxes.anchors import Anchors, anchors_from_config
+from ssd_keras.boxes.arrays import Array
+from ssd_keras.boxes.formats import box_area, clip_to_image, relative_to_px
+from ssd_keras.classes import checked_class_names
+from ssd_keras.data.images import ImageSource, read_image, resize_image
+from ssd_keras.detections import Detections
+from ssd_keras.models.decoding import DecodeDetections, Decoding
+from ssd_keras.models.loss import MultiBoxLoss, make_targets
+from ssd_keras.models.predictor_heads import predict_from
+from ssd_keras.models.preprocessing import ImagePreprocessing
+
+PROGRESS_PARTS = ("confidence_loss", "location_loss", "positives")
+
+
+@keras.saving.register_keras_serializable("ssd_keras")
+class SSD(keras.Model):
+    """The Single Shot MultiBox Detector: images in, raw predictions out; `detect` for detections.
+
+    It is an ordinary Keras model. Called on uint8 images (B, H, W, channels), RGB 0-255, it gives
+    {"offsets": (B, A, 4), "logits": (B, A, C)}, both float32; C counts the classes and background, which
+    comes first. `compile` takes an optimizer and no loss: `fit` takes batches x = images and
+    y = {"boxes": (B, M, 4) float32 relative `xyxy`, "labels": (B, M) int32, −1 = padding}, and matching,
+    encoding, mining and loss run inside the step.
+
+    Args:
+        backbone: a Keras model from the preprocessed image to its feature maps, the finest first.
+        anchors: their description; as many predictor layers as the backbone has feature maps.
+        class_names: without background.
+        preprocessing: settings of `ImagePreprocessing`.
+        variances: scale of the offsets.
+        iou_threshold: an anchor with at least this IoU with an object is trained to predict it.
+        neutral_threshold: an anchor below that, but with at least this IoU, is not trained as background.
+        loss: how negatives are mined and the two terms weighed.
+        decoding: how detections are made of raw predictions.
+        head_initializer: of the predictor heads' kernels.
+
+    Attributes:
+        anchor_boxes: (A, 4) float32 `xyxy`, relative to the image.
+        image_size: (height, width) of the input in pixels.
+    """
+
+    def __init__(
+        self,
+        backbone: keras.Model,
+        anchors: Anchors,
+        class_names: Sequence[str],
+        *,
+        preprocessing: dict[str, Any],
+        variances: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
+        iou_threshold: float = 0.5,
+        neutral_threshold: float | None = None,
+        loss: MultiBoxLoss | None = None,
+        decoding: Decoding | None = None,
+        head_initializer: str = "he_normal",
+        name: str = "ssd",
+        **kwargs: Any,
+    ) -> None:
+        names = checked_class_names(class_names)
+        input_shape = backbone.input_shape[1:]
+        feature_sizes = [tensor.shape[1:3] for tensor in backbone.outputs]
+        anchor_boxes = anchors.boxes(input_shape[:2], feature_sizes)
+
+        image = keras.Input(input_shape, dtype="uint8", name="image")
+        features = backbone(ImagePreprocessing(**preprocessing, name="preprocessing")(image))
+        heads = [
+            predict_from(feature, boxes, len(names) + 1, source, head_initializer)
+            for feature, boxes, source in zip(
+                features, anchors.boxes_per_cell, _source_names(backbone), strict=True
+            )
+        ]
+        offsets = layers.Concatenate(axis=1, dtype="float32", name="mbox_loc")([head[0] for head in heads])
+        logits = layers.Concatenate(axis=1, dtype="float32", name="mbox_conf")([head[1] for head in heads])
+        super().__init__(inputs=image, outputs={"offsets": offsets, "logits": logits}, name=name, **kwargs)
+
+        self.backbone = backbone
+        self.anchors = anchors
+        self.anchor_boxes = anchor_boxes
+        self.class_names = names
+        self.image_size: tuple[int, int] = tuple(input_shape[:2])
+        self.preprocessing = preprocessing
+        self.variances = tuple(variances)
+        self.iou_threshold = iou_threshold
+        self.neutral_threshold = neutral_threshold
+        self.multibox_loss = loss or MultiBoxLoss()
+        self.decoding = decoding or Decoding()
+        self.head_initializer = head_initializer
+        # XLA makes convolutions several times slower than TensorFlow's own kernels for CPUs.
+        self.supports_jit = not _tensorflow_on_cpu()
+        self._part_means = {part: keras.metrics.Mean(name=part) for part in PROGRESS_PARTS}
+        self._decoders: dict[Decoding, keras.Model] = {}
+
+    @classmethod
+    def from_preset(cls, preset: str, class_names: Sequence[str], **changes: Any) -> SSD:
+        """Make a detector from a preset; see `ssd_keras.models.presets.build_preset` for the `changes`."""
+        from ssd_keras.models.presets import build_preset
+
+        return build_preset(preset, class_names, **changes)
+
+    # Training ------------------------------------------------------------------------------------------
+
+    def compute_loss(
+        self,
+        x: Array = None,
+        y: dict[str, Array] | None = None,
+        y_pred: dict[str, Array] | None = None,
+        sample_weight: Array = None,
+        training: bool = True,
+    ) -> Array:
+        """Match the ground truth `y` with the anchors and give the MultiBox loss of `y_pred`, a scalar."""
+        if y is None or y_pred is None:
+            raise ValueError("SSD is trained on (images, {'boxes', 'labels'})")
+        targets = make_targets(
+            ops.convert_to_tensor(self.anchor_boxes),
+            ops.convert_to_tensor(y["boxes"]),
+            ops.convert_to_tensor(y["labels"]),
+            self.variances,
+            self.iou_threshold,
+            self.neutral_threshold,
+        )
+        parts = self.multibox_loss(targets, y_pred["offsets"], y_pred["logits"])
+        for name, value in zip(PROGRESS_PARTS, parts[1:], strict=True):
+            self._part_means[name].update_state(value)
+        return parts.total + sum(self.losses)
+
+    # Detection -----------------------------------------------------------------------------------------
+
+    def detect(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        threshold: float = 0.5,
+        fast: bool = False,
+        batch_size: int = 8,
+    ) -> list[Detections]:
+        """Find objects in images of any size.
+
+        Args:
+            images: one image or several: files, encoded bytes, or (H, W, 3) uint8 RGB pixels.
+            threshold: only detections with at least this score.
+            fast: the best class of each anchor only (see `Decoding`).
+            batch_size: images that go through the network at once.
+
+        Returns:
+            One `Detections` an image, in order; boxes in pixels of that image, cut off at its edges.
+
+        Raises:
+            InputError: an image does not decode.
+        """
+        if isinstance(images, str | bytes | Path | np.ndarray):
+            images = [images]
+        found: list[Detections] = []
+        for start in range(0, len(images), batch_size):
+            pixels = [read_image(source) for source in images[start : start + batch_size]]
+            batch = np.stack([resize_image(image, self.image_size) for image in pixels])
+            sizes = [(image.shape[0], image.shape[1]) for image in pixels]
+            found += self.detect_batch(batch, sizes, threshold, fast)
+        return found
+
+    def detect_batch(
+        self,
+        batch: NDArray[np.uint8],
+        sizes: Sequence[tuple[int, int]],
+        threshold: float = 0.5,
+        fast: bool = False,
+    ) -> list[Detections]:
+        """Find objects in a batch (B, H, W, 3) uint8 at the model's input size.
+
+        `sizes` are (height, width) of the original images, in whose pixels the boxes are given.
+        """
+        raw = self.predict_on_batch(batch)
+        decoded = self.decoder(fast).predict_on_batch(raw)
+        found = []
+        for boxes, scores, labels, size in zip(
+            decoded["boxes"], decoded["scores"], decoded["labels"], sizes, strict=True
+        ):
+            kept = scores >= max(threshold, np.finfo(np.float32).tiny)
+            inside = clip_to_image(boxes)
+            kept &= box_area(inside) > 0
+            boxes_px = relative_to_px(inside[kept], size)
+            found.append(Detections(boxes_px, scores[kept], labels[kept], self.class_names, size))
+        return found
+
+    def decoder(self, fast: bool = False) -> keras.Model:
+        """Give the compiled model that turns raw predictions into {"boxes", "scores", "labels"}.
+
+        A model of its own, because it is fastest under XLA even where the network is not.
+        """
+        settings = replace(self.decoding, fast=fast)
+        if settings not in self._decoders:
+            raw = {key: keras.Input(tensor.shape[1:], name=key) for key, tensor in self.output.items()}
+            layer = DecodeDetections(self.anchor_boxes, self.variances, settings)
+            decoder = keras.Model(raw, layer(raw), name="decoder")
+            decoder.compile(jit_compile=keras.backend.backend() != "torch")
+            self._decoders[settings] = decoder
+        return self._decoders[settings]
+
+    # Saving --------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Give all that makes this detector: a saved file needs nothing else."""
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "anchors": self.anchors.get_config(),
+            "class_names": list(self.class_names),
+            "preprocessing": self.preprocessing,
+            "variances": list(self.variances),
+            "iou_threshold": self.iou_threshold,
+            "neutral_threshold": self.neutral_threshold,
+            "loss": asdict(self.multibox_loss),
+            "decoding": asdict(self.decoding),
+            "head_initializer": self.head_initializer,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SSD:
+        """Make the detector again from `get_config`."""
+        return cls(
+            **{
+                **config,
+                "backbone": keras.saving.deserialize_keras_object(config["backbone"], custom_objects),
+                "anchors": anchors_from_config(config["anchors"]),
+                "loss": MultiBoxLoss(**config["loss"]),
+                "decoding": Decoding(**config["decoding"]),
+            }
+        )
+
+
+def make_backbone(features: Callable[[Array], list[Array]], input_shape: tuple[int, int, int]) -> keras.Model:
+    """Make a Keras model of a function from the image tensor to the feature maps.
+
+    `input_shape` is (height, width, channels). `models/backbones/ssd7.py` is a worked example.
+    """
+    image = keras.Input(input_shape, name="preprocessed_image")
+    return keras.Model(image, features(image), name=features.__name__)
+
+
+def _source_names(backbone: keras.Model) -> list[str]:
+    """Name each feature map by the layer it comes from."""
+    return [tensor._keras_history.operation.name for tensor in backbone.outputs]
+
+
+def _tensorflow_on_cpu() -> bool:
+    return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
