@@ -16,7 +16,8 @@ from ssd_keras.boxes.anchors import Anchors, anchors_from_config
 from ssd_keras.boxes.arrays import Array
 from ssd_keras.boxes.formats import box_area, clip_to_image, relative_to_px
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.images import ImageSource, read_image, resize_image
+from ssd_keras.data.images import ImageSource
+from ssd_keras.data.loader import detection_batches
 from ssd_keras.detections import Detections
 from ssd_keras.models.decoding import DecodeDetections, Decoding
 from ssd_keras.models.loss import MultiBoxLoss, make_targets
@@ -74,10 +75,11 @@ class SSD(keras.Model):
         feature_sizes = [tensor.shape[1:3] for tensor in backbone.outputs]
         anchor_boxes = anchors.boxes(input_shape[:2], feature_sizes)
 
+        precision = backbone.layers[-1].dtype_policy
         image = keras.Input(input_shape, dtype="uint8", name="image")
-        features = backbone(ImagePreprocessing(**preprocessing, name="preprocessing")(image))
+        features = backbone(ImagePreprocessing(**preprocessing, dtype=precision, name="preprocessing")(image))
         heads = [
-            predict_from(feature, boxes, len(names) + 1, source, head_initializer)
+            predict_from(feature, boxes, len(names) + 1, source, head_initializer, precision)
             for feature, boxes, source in zip(
                 features, anchors.boxes_per_cell, _source_names(backbone), strict=True
             )
@@ -162,11 +164,10 @@ class SSD(keras.Model):
         if isinstance(images, str | bytes | Path | np.ndarray):
             images = [images]
         found: list[Detections] = []
-        for start in range(0, len(images), batch_size):
-            pixels = [read_image(source) for source in images[start : start + batch_size]]
-            batch = np.stack([resize_image(image, self.image_size) for image in pixels])
-            sizes = [(image.shape[0], image.shape[1]) for image in pixels]
-            found += self.detect_batch(batch, sizes, threshold, fast)
+        for batch in detection_batches(images, self.image_size, max(1, min(batch_size, len(images)))):
+            for error in batch.errors.values():
+                raise error
+            found += self.detect_batch(batch.images, batch.sizes, threshold, fast)
         return found
 
     def detect_batch(
@@ -178,13 +179,14 @@ class SSD(keras.Model):
     ) -> list[Detections]:
         """Find objects in a batch (B, H, W, 3) uint8 at the model's input size.
 
-        `sizes` are (height, width) of the original images, in whose pixels the boxes are given.
+        `sizes` are (height, width) of the original images, in whose pixels the boxes are given. Images of the
+        batch beyond the last of the sizes are padding.
         """
         raw = self.predict_on_batch(batch)
         decoded = self.decoder(fast).predict_on_batch(raw)
         found = []
         for boxes, scores, labels, size in zip(
-            decoded["boxes"], decoded["scores"], decoded["labels"], sizes, strict=True
+            decoded["boxes"], decoded["scores"], decoded["labels"], sizes, strict=False
         ):
             kept = scores >= max(threshold, np.finfo(np.float32).tiny)
             inside = clip_to_image(boxes)

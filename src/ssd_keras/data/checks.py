@@ -1,0 +1,150 @@
+"""Judging what stands in a data set: one box, one image file. Every reader asks here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.data.image_headers import JPEG_SCAN, JPEG_START, PNG_START, encoded_image_size
+from ssd_keras.data.images import encoded_bytes, read_image
+from ssd_keras.errors import InputError
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in pixels of the image, each of them exact in float32."""
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+"""The four numbers of a box in the order of a `Box`, under the names that users know from their files."""
+
+EDGE_TOLERANCE = 1.0
+"""Pixels beyond the edge that are cut off without a word: Pascal VOC counts pixels from 1, others from 0."""
+
+BOX_ADVICE = "correct the file, or run 'ssd inspect DATA --fix OUT'"
+
+LARGEST = float(np.finfo(np.float32).max)
+
+HEAD_BYTES = 1 << 16
+"""How much of a file is read in search of the image's size; nearly always enough."""
+
+JPEG_END = b"\xff\xd9"
+
+
+# --- Boxes -------------------------------------------------------------------------------------------------
+
+
+def check_box(
+    corners: Sequence[float | str | None], size: tuple[int, int] | None
+) -> tuple[Box | None, str | None]:
+    """Judge one box as it stands in a file.
+
+    Args:
+        corners: xmin, ymin, xmax, ymax in pixels, as numbers or as text; None where one is missing.
+        size: (height, width) of the image, or None where it is not known.
+
+    Returns:
+        The box and what was wrong with it. The box is None where it cannot be used: a corner is missing or no
+        number, it has no area, it lies outside of the image. Swapped corners are put right and what reaches
+        out of the image is cut off. The fault completes a sentence that starts with the name of the box; it
+        is None where there is none, or none worth a word.
+    """
+    numbers, fault = _numbers(corners)
+    if numbers is None:
+        return None, fault
+    x0, y0, x1, y1 = np.asarray(numbers, np.float32).tolist()
+    box: Box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    if x0 == x1:
+        return None, f"has no width (xmin = xmax = {_shown(x0)}) and is left out"
+    if y0 == y1:
+        return None, f"has no height (ymin = ymax = {_shown(y0)}) and is left out"
+    faults = _swapped((x0, y0, x1, y1))
+    if size is not None:
+        uncut, box = box, _cut(box, size)
+        if box[0] >= box[2] or box[1] >= box[3]:
+            return None, f"lies outside of the image ({size[1]} × {size[0]}) and is left out"
+        if max(abs(a - b) for a, b in zip(uncut, box, strict=True)) > EDGE_TOLERANCE:
+            faults.append(f"reaches out of the image ({size[1]} × {size[0]}) and is cut off at its edge")
+    return box, " and ".join(faults) or None
+
+
+def _numbers(corners: Sequence[float | str | None]) -> tuple[list[float] | None, str | None]:
+    numbers = []
+    for name, value in zip(CORNERS, corners, strict=True):
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None, f"has no {name} and is left out"
+        try:
+            number = float(value)
+        except ValueError:
+            return None, f"is left out: its {name} is no number ({value!r})"
+        if not abs(number) <= LARGEST:  # written so that NaN fails, too
+            return None, f"is left out: its {name} is not finite ({value})"
+        numbers.append(number)
+    return numbers, None
+
+
+def _swapped(box: Box) -> list[str]:
+    x0, y0, x1, y1 = box
+    faults = []
+    if x0 > x1:
+        faults.append(f"has its corners swapped (xmin {_shown(x0)} > xmax {_shown(x1)}), which was put right")
+    if y0 > y1:
+        faults.append(f"has its corners swapped (ymin {_shown(y0)} > ymax {_shown(y1)}), which was put right")
+    return faults
+
+
+def _cut(box: Box, size: tuple[int, int]) -> Box:
+    height, width = size
+    x0, y0, x1, y1 = box
+    return max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
+
+
+def _shown(number: float) -> str:
+    return f"{number:.7g}"
+
+
+# --- Image files -------------------------------------------------------------------------------------------
+
+
+def image_size(source: Path | bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
+    """Give (height, width) of an image as `read_image` would, or None where it is no readable image.
+
+    Only the first bytes of a file are read where they say it, as those of most JPEG and PNG files do.
+    """
+    if isinstance(source, np.ndarray):
+        return int(source.shape[0]), int(source.shape[1])
+    try:
+        stated = encoded_image_size(_head(source)) or encoded_image_size(encoded_bytes(source))
+        return stated or read_image(source).shape[:2]
+    except (InputError, OSError):
+        return None
+
+
+def is_cut_short(data: bytes) -> bool:
+    """Tell whether the bytes of a JPEG or PNG file stop before the image does.
+
+    Decoders fill the missing part with grey and say nothing. A JPEG's scans end with the marker FFD9, which
+    cannot occur inside of one; a PNG ends with a chunk named IEND. Bytes after these are nobody's concern.
+    """
+    if data.startswith(JPEG_START):
+        return data.find(JPEG_END, _jpeg_header_end(data)) < 0
+    return data.startswith(PNG_START) and b"IEND" not in data
+
+
+def _head(source: Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _jpeg_header_end(data: bytes) -> int:
+    """Where the segments of a JPEG's header end: a thumbnail inside of them has an end marker of its own."""
+    position = len(JPEG_START)
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == JPEG_SCAN:
+            break
+        is_padding = marker == 0xFF
+        position += 1 if is_padding else 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return position

@@ -1,0 +1,411 @@
+"""Boxes in a table: a CSV file with one box a line, beside its images.
+
+The columns may come in any order and under any of the usual names. Without a header line two layouts are
+understood: `image, xmin, xmax, ymin, ymax, class_id` of the Keras port of 2018 (its tutorial on SSD7), and
+`image, xmin, ymin, xmax, ymax, class`; whichever of them makes boxes of all lines is the right one.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ssd_keras.classes import checked_class_names
+from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size
+from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
+from ssd_keras.data.readers.writing import (
+    JPEG_QUALITY,
+    ImageWriter,
+    new_folder,
+    number_text,
+    writable_class_names,
+)
+from ssd_keras.data.samples import Dataset, Problem, Sample
+from ssd_keras.errors import InputError
+
+TABLE, IMAGES = "labels.csv", "images"
+"""The names that `write_csv` gives."""
+
+ALL = "all"
+"""The name of the split of lines that name none."""
+
+FLAGS = ("difficult", "crowd", "truncated")
+
+COLUMN_NAMES = {
+    "image": (
+        *("image", "imagename", "imagefile", "imagefilename", "imagepath", "imageid"),
+        *("filename", "file", "filepath", "fname", "img", "imgname", "imgpath", "path", "frame", "photo"),
+    ),
+    "class": (
+        *("class", "classname", "label", "labelname", "celltype", "category", "categoryname"),
+        *("object", "objectname", "name", "type", "species", "classid", "labelid", "categoryid"),
+    ),
+    "split": ("split", "set", "subset", "partition"),
+    "difficult": ("difficult", "isdifficult"),
+    "crowd": ("crowd", "iscrowd"),
+    "truncated": ("truncated", "istruncated"),
+}
+"""The names of each column, in lower case, letters and digits only; the first that is found counts."""
+
+CORNER_NAMES = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x0", "y0", "x1", "y1"),
+    ("x1", "y1", "x2", "y2"),
+    ("left", "top", "right", "bottom"),
+    ("minx", "miny", "maxx", "maxy"),
+)
+"""Names of corners as they go together: x1 is the left side beside x2, but the right one beside x0."""
+
+HEADER_ADVICE = "put a line 'image,xmin,ymin,xmax,ymax,class' on top, in the order of its columns"
+
+INTEGER = re.compile(r"(\d+)(?:\.0*)?")
+"""A class id; tables that went through a column of floats have it as 3.0."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One line of the table, its cells by the names of their columns; a missing cell is empty."""
+
+    number: int
+    cells: Mapping[str, str]
+
+    @property
+    def corners(self) -> list[str]:
+        return [self.cells[name] for name in CORNERS]
+
+    @property
+    def has_box(self) -> bool:
+        return any(self.corners)
+
+
+# --- Reading -----------------------------------------------------------------------------------------------
+
+
+def recognises_csv(path: Path) -> bool:
+    """Tell whether `path` is a CSV file, or a folder with CSV files and with images in it or below."""
+    if path.is_dir():
+        return bool(_tables(path)) and bool(_image_files(path))
+    return path.suffix.lower() == ".csv"
+
+
+def read_csv(path: str | Path, class_names: Sequence[str] | None = None) -> Dataset:
+    """Read a data set of boxes in a CSV file; no image is decoded whose header states its size.
+
+    Args:
+        path: the file, or a folder with no other CSV file. Images are found by their names, in the folder of
+            the file or anywhere below.
+        class_names: the classes in the order of their labels; None: the names in use, sorted.
+
+    Returns:
+        The data set. Its splits are those that a column `split` names, or one, "all". A line with an image
+        but neither box nor class stands for an image without objects. Classes that are numbers become
+        "class 1" and so on, or count through `class_names`: from 1 where 0 does not occur and the highest is
+        their number, as in the Keras port of 2018, else from 0.
+
+    Raises:
+        InputError: the file cannot be read, its columns are not understood, no image is left that can be
+            used, or a class is not in `class_names`.
+    """
+    table = _only_table(Path(path))
+    lines = _read_lines(table)
+    problems: list[Problem] = []
+    names_by_text, ordered_names = _class_names(table, lines, class_names, problems)
+    splits = _group_by_image(table, lines, problems)
+    usable = {
+        split: [
+            _labelled(table, image, image_id, group, names_by_text, problems)
+            for image, image_id, group in groups
+        ]
+        for split, groups in splits.items()
+    }
+    return assemble_dataset(table, "csv", usable, ordered_names, problems)
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() == ".csv" and file.is_file())
+
+
+def _only_table(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    tables = _tables(path)
+    if not tables:
+        raise InputError(f"{path} has no CSV file: name a folder with one, or the file")
+    if len(tables) > 1:
+        names = ", ".join(table.name for table in tables)
+        raise InputError(f"{path} has {len(tables)} CSV files ({names}): name one of them")
+    return tables[0]
+
+
+def _read_lines(table: Path) -> list[_Line]:
+    rows = _read_rows(table)
+    if not rows:
+        raise InputError(f"{table} is empty: write one box a line")
+    first = rows[0][1]
+    if any(map(_names_image, first)):
+        columns = _columns_of_layout(table, rows)
+    else:
+        columns = _columns_of_header(table, first)
+        rows = rows[1:]
+    return [
+        _Line(number, {name: row[place] if place < len(row) else "" for name, place in columns.items()})
+        for number, row in rows
+    ]
+
+
+def _read_rows(table: Path) -> list[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the number of its line."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except OSError as error:
+        raise InputError(f"{table} cannot be read ({error.strerror}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{table} is no text in UTF-8: save it as 'CSV UTF-8'") from error
+    except csv.Error as error:
+        raise InputError(f"{table} is no CSV file ({error}): save it anew as CSV") from error
+    return [(number, row) for number, row in rows if any(row)]
+
+
+def _names_image(cell: str) -> bool:
+    return PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _columns_of_header(table: Path, header: Sequence[str]) -> dict[str, int]:
+    """The place of each column by the names in the header line."""
+    places: dict[str, int] = {}
+    for place, cell in enumerate(header):
+        places.setdefault(re.sub(r"[\W_]", "", cell.lower()), place)
+    columns = {}
+    for column, names in COLUMN_NAMES.items():
+        found = next((name for name in names if name in places), None)
+        if found is not None:
+            columns[column] = places[found]
+    corners = next((names for names in CORNER_NAMES if places.keys() >= set(names)), ())
+    columns |= {column: places[name] for column, name in zip(CORNERS, corners, strict=bool(corners))}
+    missing = [column for column in ("image", *CORNERS, "class") if column not in columns]
+    if missing:
+        raise InputError(
+            f"{table}: no column {', '.join(missing)} among {', '.join(header)}: {HEADER_ADVICE}"
+        )
+    return columns
+
+
+def _columns_of_layout(table: Path, rows: Sequence[tuple[int, Sequence[str]]]) -> dict[str, int]:
+    """The place of each column in a table without header line, by what the cells look like."""
+    image = next(place for place, cell in enumerate(rows[0][1]) if _names_image(cell))
+    with_box = [row for _, row in rows if any(row[:image]) or any(row[image + 1 :])]
+    if not with_box:
+        beyond = max(len(row) for _, row in rows)
+        return {"image": image, **dict.fromkeys((*CORNERS, "class"), beyond)}
+    if any(len(row) != 6 for row in with_box):
+        raise InputError(f"{table} has no header line and not 6 columns: {HEADER_ADVICE}")
+    others = [place for place in range(6) if place != image]
+    texts = [place for place in others if not all(_is_number(row[place]) for row in with_box)]
+    label = texts[0] if texts else others[-1]
+    sides = [place for place in others if place != label]
+    layouts = [dict(zip(order, sides, strict=True)) for order in (CORNERS, ("xmin", "xmax", "ymin", "ymax"))]
+    fitting = [
+        layout for layout in layouts if len(texts) < 2 and all(_makes_box(row, layout) for row in with_box)
+    ]
+    if len(fitting) != 1:
+        reason = "its columns make boxes in two ways" if fitting else "its columns do not make boxes everywhere"
+        raise InputError(f"{table} has no header line and {reason}: {HEADER_ADVICE}")
+    return {"image": image, "class": label, **fitting[0]}
+
+
+def _makes_box(row: Sequence[str], layout: Mapping[str, int]) -> bool:
+    x0, y0, x1, y1 = (float(row[layout[corner]]) for corner in CORNERS)
+    return x0 < x1 and y0 < y1
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _class_names(
+    table: Path, lines: Sequence[_Line], class_names: Sequence[str] | None, problems: list[Problem]
+) -> tuple[dict[str, str], tuple[str, ...] | None]:
+    """What each text in the class column stands for, and the class names in the order of their labels."""
+    texts = {line.cells["class"] for line in lines if line.has_box and line.cells["class"]}
+    names = None if class_names is None else checked_class_names(class_names)
+    ids = {text: int(match[1]) for text in texts if (match := INTEGER.fullmatch(text))}
+    if not texts or len(ids) < len(texts) or (names is not None and texts <= set(names)):
+        return {text: text for text in texts}, names
+    if names is None:
+        return {text: f"class {i}" for text, i in ids.items()}, tuple(
+            f"class {i}" for i in sorted(set(ids.values()))
+        )
+    low, high = min(ids.values()), max(ids.values())
+    start = 1 if low > 0 and high == len(names) else 0
+    if high - start >= len(names):
+        raise InputError(
+            f"{table} has class ids from {low} to {high} for {len(names)} class names: name all classes"
+        )
+    if low > start:
+        problem = (
+            f"has class ids from {low} to {high} for {len(names)} class names, read as counted from {start}"
+        )
+        problems.append(Problem(str(table), problem, "write names in place of numbers if that is wrong"))
+    return {text: names[i - start] for text, i in ids.items()}, names
+
+
+Group = tuple[Path, str, list[_Line]]
+"""An image file, its id, and its lines."""
+
+
+def _group_by_image(table: Path, lines: Sequence[_Line], problems: list[Problem]) -> dict[str, list[Group]]:
+    """The lines of each image of each split, in the order of the file, without images that are not found."""
+    files = _ImageFinder(table.parent)
+    found: dict[str, Path] = {}
+    for name in dict.fromkeys(line.cells["image"] for line in lines):
+        try:
+            found[name] = files.find(name)
+        except LookupError as error:
+            advice = "add the image, or remove its lines"
+            problems.append(Problem(str(table), f"{error.args[0]}, so its lines are left out", advice))
+    ids = _image_ids(set(found.values()), table.parent)
+    splits: dict[str, dict[Path, list[_Line]]] = {}
+    for line in lines:
+        image = found.get(line.cells["image"])
+        if image is not None:
+            split = splits.setdefault(line.cells.get("split") or ALL, defaultdict(list))
+            split[image].append(line)
+    return {
+        split: [(image, ids[image], group) for image, group in groups.items()]
+        for split, groups in splits.items()
+    }
+
+
+class _ImageFinder:
+    """Finds the image files below a folder by the names that stand in a table."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._by_path: dict[str, Path] = {}
+        self._by_name: dict[str, list[Path]] = defaultdict(list)
+        for file in _image_files(folder):
+            self._by_path[file.relative_to(folder).as_posix()] = file
+            self._by_name[file.name].append(file)
+            self._by_name[file.stem].append(file)
+
+    def find(self, name: str) -> Path:
+        """Find an image by its path or file name, also without suffix, or raise `LookupError`."""
+        path = name.replace("\\", "/").removeprefix("./")
+        if path in self._by_path:
+            return self._by_path[path]
+        files = self._by_name.get(path.rpartition("/")[2], [])
+        exact = [file for file in files if file.as_posix().endswith(f"/{path}")]
+        candidates = exact or files
+        if not candidates:
+            raise LookupError(f"names the image {name!r}, which is not below {self._folder}")
+        if len(candidates) > 1:
+            raise LookupError(
+                f"names the image {name!r}, of which there are {len(candidates)} below {self._folder}"
+            )
+        return candidates[0]
+
+
+def _image_files(folder: Path) -> list[Path]:
+    return [
+        Path(place, name)
+        for place, _, names in os.walk(folder)
+        for name in sorted(names)
+        if _names_image(name)
+    ]
+
+
+def _image_ids(images: Iterable[Path], folder: Path) -> dict[Path, str]:
+    """The name of each image without suffix or, where two share it, its path with all of it."""
+    images = list(images)
+    uses = Counter(image.stem for image in images)
+    return {
+        image: image.stem if uses[image.stem] == 1 else image.relative_to(folder).as_posix()
+        for image in images
+    }
+
+
+def _labelled(
+    table: Path,
+    image: Path,
+    image_id: str,
+    lines: Sequence[_Line],
+    names_by_text: Mapping[str, str],
+    problems: list[Problem],
+) -> LabelledImage:
+    size = image_size(image)
+    boxes = []
+    for line in lines:
+        name = names_by_text.get(line.cells["class"], "")
+        if not line.has_box and not line.cells["class"]:
+            continue  # an image without objects
+        box, fault = check_box(line.corners, size)
+        if box is not None and not name:
+            box, fault = None, "has no class and is left out"
+        if fault:
+            problems.append(
+                Problem(str(table), f"line {line.number}: the box of {image.name} {fault}", BOX_ADVICE)
+            )
+        if box is not None:
+            flags = (line.cells.get(flag, "").lower() in ("1", "1.0", "true", "yes") for flag in FLAGS)
+            boxes.append(NamedBox(name, box, *flags))
+    return LabelledImage(image, image_id, boxes, where=str(table))
+
+
+# --- Writing -----------------------------------------------------------------------------------------------
+
+
+def write_csv(
+    folder: str | Path,
+    splits: Mapping[str, Iterable[Sample]],
+    class_names: Sequence[str],
+    jpeg_quality: int = JPEG_QUALITY,
+) -> None:
+    """Write a data set as `labels.csv` and the folder `images`.
+
+    Samples are taken one at a time. The image of a sample that stands in two splits is written once, its
+    lines are repeated. Pixels are encoded as JPEG; files and encoded bytes are copied as they are. A split
+    without images leaves no trace.
+
+    Raises:
+        InputError: `folder` is not empty, an image cannot be read, or a name cannot stand in a text file.
+    """
+    names = writable_class_names(class_names)
+    root = new_folder(Path(folder))
+    images = ImageWriter(root / IMAGES, jpeg_quality)
+    with (root / TABLE).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", *CORNERS, "class", "split", *FLAGS])
+        for split, samples in splits.items():
+            for sample in samples:
+                image, _ = images.write(sample)
+                table.writerows(_rows(f"{IMAGES}/{image.name}", split, sample, names))
+
+
+def _rows(image: str, split: str, sample: Sample, class_names: Sequence[str]) -> list[list[str]]:
+    truth = sample.ground_truth
+    if not len(truth):
+        return [[image, *[""] * len(CORNERS), "", split, *[""] * len(FLAGS)]]
+    return [
+        [
+            image,
+            *map(number_text, truth.boxes_px[index]),
+            class_names[truth.labels[index]],
+            split,
+            *(str(int(getattr(truth, flag)[index])) for flag in FLAGS),
+        ]
+        for index in range(len(truth))
+    ]

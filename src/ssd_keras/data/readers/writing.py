@@ -1,0 +1,144 @@
+"""What all writers of data sets share: a folder of their own, image files, names and numbers as text."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.classes import checked_class_names
+from ssd_keras.data.images import read_image
+from ssd_keras.data.samples import Sample
+from ssd_keras.errors import InputError
+
+JPEG_QUALITY = 92
+
+UNSAFE_IN_FILE_NAMES = re.compile(r'[^\S ]|[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
+UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+
+SIGNATURES = {
+    b"\xff\xd8": ".jpg",
+    b"\x89PNG": ".png",
+    b"BM": ".bmp",
+    b"RIFF": ".webp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+    b"P6": ".ppm",
+    b"P3": ".ppm",
+}
+"""How the bytes of an image file begin, and the suffix it goes by."""
+
+
+def new_folder(folder: Path) -> Path:
+    """Make the folder of a data set to be written; `InputError` where there is something in it already."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        occupied = any(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written to ({error.strerror}): name another folder") from error
+    if occupied:
+        raise InputError(f"{folder} is not empty: name a new folder, data sets are not mixed")
+    return folder
+
+
+def writable_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Give the class names, or raise `InputError` where a text file cannot hold one of them."""
+    names = checked_class_names(class_names)
+    for name in names:
+        if UNWRITABLE.search(name) or name != name.strip():
+            raise InputError(
+                f"class name {name!r} has control characters or blanks at its ends: "
+                "rename the class before writing the data set"
+            )
+    return names
+
+
+def safe_stem(name: str) -> str:
+    """Give a file name without suffix that all file systems take and that is as near to `name` as may be."""
+    return UNSAFE_IN_FILE_NAMES.sub("_", name).strip(" .") or "image"
+
+
+def number_text(number: float) -> str:
+    """Write a coordinate with the fewest digits that give the same float32 when read: 37, 124.1669."""
+    return np.format_float_positional(np.float32(number), trim="-")
+
+
+class ImageWriter:
+    """Writes the images of samples into one folder, each once and under a name of its own.
+
+    Pixels are encoded as JPEG; files and encoded bytes are copied as they are. Where two different samples
+    have one image id, the second gets a number behind it.
+    """
+
+    def __init__(self, folder: Path, jpeg_quality: int = JPEG_QUALITY) -> None:
+        self.folder = folder
+        self.jpeg_quality = jpeg_quality
+        self._written: dict[str, tuple[bytes, Path]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, sample: Sample) -> tuple[Path, bool]:
+        """Write the image of `sample` unless it was written before: its file, and whether it is new.
+
+        Raises:
+            InputError: the image cannot be read.
+        """
+        fingerprint = _fingerprint(sample)
+        stem = safe_stem(sample.image_id)
+        for candidate in itertools.chain([stem], (f"{stem}_{number}" for number in itertools.count(2))):
+            known, file = self._written.get(candidate.casefold(), (b"", Path()))
+            if known == fingerprint:
+                return file, False
+            if not known:
+                break
+        file = self._write(sample, candidate)
+        self._written[candidate.casefold()] = fingerprint, file
+        return file, True
+
+    def _write(self, sample: Sample, stem: str) -> Path:
+        if isinstance(sample.image, Path):
+            file = self.folder / f"{stem}{sample.image.suffix}"
+            try:
+                shutil.copyfile(sample.image, file)
+            except OSError as error:
+                raise InputError(f"{sample.image} cannot be copied ({error.strerror}): check it") from error
+            return file
+        if isinstance(sample.image, bytes):
+            encoded, suffix = sample.image, _suffix_of(sample.image, sample.name)
+        else:
+            encoded, suffix = _as_jpeg(read_image(sample.image, name=sample.name), self.jpeg_quality), ".jpg"
+        file = self.folder / f"{stem}{suffix}"
+        file.write_bytes(encoded)
+        return file
+
+
+def _fingerprint(sample: Sample) -> bytes:
+    """Tell samples of one image id apart: by image and ground truth."""
+    truth = sample.ground_truth
+    digest = hashlib.blake2b()
+    if isinstance(sample.image, Path):
+        digest.update(os.fsencode(sample.image))
+    else:
+        digest.update(sample.image if isinstance(sample.image, bytes) else sample.image.tobytes())
+    for values in (truth.boxes_px, truth.labels, truth.difficult, truth.crowd, truth.truncated):
+        digest.update(values.tobytes())
+    return digest.digest()
+
+
+def _suffix_of(encoded: bytes, name: str) -> str:
+    for signature, suffix in SIGNATURES.items():
+        if encoded.startswith(signature):
+            return suffix
+    raise InputError(f"{name} is in no known image format: give JPEG, PNG, BMP, WebP, TIFF or PPM")
+
+
+def _as_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()

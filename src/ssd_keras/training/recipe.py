@@ -1,0 +1,131 @@
+"""The recipe: all settings of a training run, checked, in one YAML file.
+
+The keys of the file, the flags of `ssd train` and the fields of `Recipe` have the same names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from ssd_keras.errors import InputError
+
+
+class AnchorSettings(BaseModel):
+    """Anchors as the Keras ports describe them; what is not given is the preset's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scales: tuple[PositiveFloat, ...] | None = Field(
+        None, description="Relative to the image's shorter side, one a predictor layer and one more."
+    )
+    aspect_ratios: tuple[tuple[PositiveFloat, ...], ...] | None = Field(
+        None, description="Width over height, per predictor layer."
+    )
+
+
+class AugmentationSettings(BaseModel):
+    """The chain of augmentation and what is changed in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    chain: Literal["original", "constant_size", "none"] = Field(
+        "original", description="The paper's chain, the SSD7 tutorial's, or none."
+    )
+    expand_probability: float = Field(0.5, ge=0, le=1, description="How often the image is made smaller.")
+    expand_max_ratio: float = Field(4.0, ge=1, description="At most how many times smaller.")
+    crop_min_scale: float = Field(0.3, gt=0, le=1, description="Smallest side of a crop.")
+    horizontal_flip: float = Field(0.5, ge=0, le=1, description="Probability.")
+    vertical_flip: float = Field(0.0, ge=0, le=1, description="Probability; for images without up and down.")
+
+
+class Recipe(BaseModel):
+    """Settings of a training run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: Path | None = Field(None, description="The data set: a folder or file of any known format.")
+    train_split: str | None = Field(None, description="Trained on; by default 'train', or all there is.")
+    val_split: str | None = Field(None, description="Evaluated during training; by default 'val' if it exists.")
+    class_names: tuple[str, ...] | None = Field(None, description="Fix the classes and their order.")
+
+    model: str = Field("ssd7", description="Name of a preset.")
+    image_size: tuple[PositiveInt, PositiveInt] | None = Field(
+        None, description="Height and width of the network's input; by default the preset's."
+    )
+    anchors: AnchorSettings = Field(default_factory=AnchorSettings)
+    neutral_threshold: float | None = Field(
+        None, ge=0, le=1, description="IoU from which an unmatched anchor is no background; default: preset's."
+    )
+
+    epochs: PositiveInt = Field(50, description="How often every image is shown.")
+    batch_size: PositiveInt = Field(16, description="Images a step.")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="SGD runs with momentum 0.9.")
+    learning_rate: PositiveFloat = Field(1e-3, description="The highest one of the schedule.")
+    schedule: Literal["constant", "cosine"] = Field("cosine", description="Course of the learning rate.")
+    warmup_epochs: float = Field(1.0, ge=0, description="Epochs in which the learning rate rises from 0.")
+    weight_decay: float = Field(0.0, ge=0, description="On kernels only.")
+    ema_momentum: float | None = Field(
+        None, gt=0, lt=1, description="Average the weights over the steps, and use the average."
+    )
+    max_gradient_norm: PositiveFloat | None = Field(10.0, description="Longer gradients are shortened.")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Of the network; matching, loss and decoding are always float32."
+    )
+    augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
+
+    evaluate_every: PositiveInt = Field(5, description="Epochs between two evaluations on the val split.")
+    protocol: Literal["voc07", "voc10"] = Field("voc10", description="How average precision is measured.")
+    seed: int = Field(0, ge=0, description="Fixes the initial weights, the order and the augmentation.")
+    out: Path | None = Field(None, description="The run folder; by default a new one in runs/.")
+
+
+def read_recipe(path: Path, **changes: Any) -> Recipe:
+    """Read a recipe from YAML, with `changes` over it; a relative `data` starts at the working directory.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or has a key or value that is not allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"recipe {path} cannot be read ({error.strerror}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"recipe {path} is not a text file: give a YAML file of settings") from error
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"recipe {path} is not YAML ({reason}): correct the file") from error
+    if not isinstance(values, dict):
+        raise InputError(f"recipe {path} holds no settings: write lines like 'epochs: 50'")
+    return make_recipe(_merged(values, changes), str(path))
+
+
+def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:
+    """Check settings; `InputError` names the first that is wrong, and `where` it stood."""
+    try:
+        return Recipe(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{where}: there is no setting {key!r}: see 'ssd train --help'") from error
+        raise InputError(f"{where}: {key} is {first['input']!r}: {first['msg'].lower()}") from error
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write all settings of `recipe` as YAML."""
+    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+
+
+def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Lay `changes` over `values`, key by key, also inside nested settings."""
+    merged = dict(values)
+    for key, change in changes.items():
+        old = merged.get(key)
+        merged[key] = _merged(old, change) if isinstance(old, dict) and isinstance(change, dict) else change
+    return merged

@@ -1,0 +1,176 @@
+"""From a data set and a recipe to a trained model in a run folder."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ssd_keras.boxes.anchors import Anchors, ScaledAnchors
+from ssd_keras.data.augment.chains import CHAINS, Augmentation
+from ssd_keras.data.augment.crops import BatchSampler, Expand
+from ssd_keras.data.loader import TrainingLoader
+from ssd_keras.data.samples import Dataset, Split
+from ssd_keras.errors import InputError
+from ssd_keras.models.presets import PRESETS, build_preset
+from ssd_keras.models.ssd import SSD
+from ssd_keras.training.callbacks import EvaluateAndSave, ShowProgress, StopAtLostLoss
+from ssd_keras.training.curves import draw_curves
+from ssd_keras.training.optimizers import make_optimizer
+from ssd_keras.training.recipe import AugmentationSettings, Recipe
+from ssd_keras.training.run_folder import RunFolder
+
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    Attributes:
+        folder: where everything lies.
+        epochs: how many were trained.
+        images_per_second: over all of the training, evaluation and saving included.
+        seconds: how long it took.
+        metrics: the last losses, the best mAP on the val split (None without one).
+        skipped: what was wrong with images that could not be read, by name.
+    """
+
+    folder: Path
+    model: Path
+    epochs: int
+    images_per_second: float
+    seconds: float
+    metrics: dict[str, float | None]
+    skipped: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `ssd train --json` prints."""
+        return {
+            "run": str(self.folder),
+            "model": str(self.model),
+            "epochs": self.epochs,
+            "images_per_second": round(self.images_per_second, 2),
+            "seconds": round(self.seconds, 1),
+            "metrics": self.metrics,
+            "skipped_images": len(self.skipped),
+        }
+
+
+def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
+    """Make the untrained detector that a recipe describes, its initial weights drawn from the recipe's seed.
+
+    Raises:
+        InputError: there is no such model, or its anchors do not fit it.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    changes: dict[str, Any] = {"image_size": recipe.image_size}
+    if recipe.neutral_threshold is not None:
+        changes["neutral_threshold"] = recipe.neutral_threshold
+    if recipe.anchors.scales or recipe.anchors.aspect_ratios:
+        changes["anchors"] = _changed_anchors(recipe)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(PRECISIONS[recipe.precision])
+    try:
+        return build_preset(recipe.model, class_names, **changes)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> Run:
+    """Train a detector and leave model, log and curves in the run folder.
+
+    Args:
+        model: of `build_model`, or any other `SSD`.
+        dataset: opened with the model's class names.
+        recipe: all settings but those of the model.
+        quiet: show no progress.
+
+    Raises:
+        InputError: a split does not exist or has no image, the run folder is taken, or the loss is lost.
+    """
+    train_split, val_split = choose_splits(dataset, recipe)
+    loader = TrainingLoader(
+        train_split, model.image_size, recipe.batch_size, make_augmentation(recipe.augmentation), recipe.seed
+    )
+    folder = RunFolder.create(recipe)
+    steps = loader.steps_per_epoch
+    model.compile(optimizer=make_optimizer(recipe, steps))
+    saver = EvaluateAndSave(folder, recipe, steps * recipe.batch_size, val_split)
+    callbacks = [
+        StopAtLostLoss(folder, loader),
+        saver,
+        keras.callbacks.CSVLogger(folder.log),
+        ShowProgress(recipe.epochs, steps, recipe.batch_size, quiet),
+    ]
+    if recipe.ema_momentum:
+        # First, so that evaluation and saving at the end of an epoch see the averaged weights.
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    started = time.perf_counter()
+    history = model.fit(
+        loader.batches, epochs=recipe.epochs, steps_per_epoch=steps, callbacks=callbacks, verbose=0
+    )
+    seconds = time.perf_counter() - started
+    draw_curves(folder)
+    metrics = {key: values[-1] for key, values in history.history.items() if "loss" in key}
+    metrics["mAP"] = saver.best if math.isfinite(saver.best) else None
+    run = Run(
+        folder.path,
+        folder.model,
+        saver.finished_epochs,
+        recipe.epochs * steps * recipe.batch_size / seconds,
+        seconds,
+        metrics,
+        loader.skipped,
+    )
+    folder.write_json("metrics.json", run.as_json())
+    return run
+
+
+def choose_splits(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split | None]:
+    """Give the split to train on and the one to evaluate on during training, if there is one.
+
+    Raises:
+        InputError: a split the recipe names does not exist, or nothing says which one to train on.
+    """
+    if recipe.train_split:
+        train_split = dataset[recipe.train_split]
+    elif "train" in dataset:
+        train_split = dataset["train"]
+    elif len(dataset) == 1:
+        train_split = next(iter(dataset.values()))
+    else:
+        raise InputError(f"none of the splits {', '.join(dataset)} is 'train': name one with --train-split")
+    if recipe.val_split:
+        return train_split, dataset[recipe.val_split]
+    return train_split, dataset["val"] if "val" in dataset and train_split.name != "val" else None
+
+
+def make_augmentation(settings: AugmentationSettings) -> Augmentation:
+    """Make the chain that a recipe describes."""
+    if settings.chain == "none":
+        return CHAINS["none"]()
+    flips = {"horizontal_flip": settings.horizontal_flip, "vertical_flip": settings.vertical_flip}
+    if settings.chain == "constant_size":
+        return CHAINS["constant_size"](**flips)
+    return CHAINS["original"](
+        expand=Expand(settings.expand_probability, settings.expand_max_ratio),
+        crop=BatchSampler(scale=(settings.crop_min_scale, 1.0)),
+        **flips,
+    )
+
+
+def _changed_anchors(recipe: Recipe) -> Anchors:
+    """The preset's anchors with the recipe's scales and aspect ratios."""
+    preset = PRESETS.get(recipe.model)
+    if preset is None or not isinstance(preset.anchors, ScaledAnchors):
+        raise InputError(f"model {recipe.model!r} has no scales to change: leave 'anchors' out of the recipe")
+    return ScaledAnchors(
+        scales=recipe.anchors.scales or preset.anchors.scales,
+        aspect_ratios=recipe.anchors.aspect_ratios or preset.anchors.aspect_ratios,
+    )

@@ -1,0 +1,311 @@
+"""Whole chains: boxes stay on their objects, and what must be dropped is."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssd_keras.data.augment import CHAINS, ConstantSizeChain, OriginalChain, ResizeOnly
+from ssd_keras.data.augment.geometry import MEAN_COLOUR
+from ssd_keras.data.samples import GroundTruth, Sample
+from ssd_keras.errors import InputError
+
+SIZE = (120, 150)
+PLAIN = {
+    "original": OriginalChain(distortion=None, vertical_flip=0.5),
+    "constant_size": ConstantSizeChain(distortion=None, vertical_flip=0.5),
+    "none": ResizeOnly(),
+}
+"""The chains without changes of colour, so that an object is known by its colour."""
+
+
+def photo(height=90, width=130, boxes_px=()):
+    """A grey photo with green objects."""
+    image = np.full((height, width, 3), 60, np.uint8)
+    for x0, y0, x1, y1 in boxes_px:
+        image[y0:y1, x0:x1] = (0, 255, 0)
+    return image
+
+
+def sample(image, boxes_px, **flags):
+    boxes = np.array(boxes_px, np.float32).reshape(-1, 4)
+    return Sample(image, GroundTruth(boxes, np.arange(len(boxes)), **flags), "photo")
+
+
+def green_box(image):
+    """The box in pixels around what is green, or None."""
+    mask = image[..., 1].astype(int) - image[..., [0, 2]].max(axis=-1) > 128
+    if not mask.any():
+        return None
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+
+
+def pixels_per_pixel(chain, image_size, boxes_px, seed):
+    """How many pixels of the output one pixel of the image becomes."""
+    height, width = image_size
+    x0, y0, x1, y1 = (0, 0, width, height)
+    if not isinstance(chain, ResizeOnly):
+        x0, y0, x1, y1 = chain.sample_view(image_size, np.array(boxes_px), np.random.default_rng(seed)).window
+    return max(SIZE[0] / max(y1 - y0 - 1, 1), SIZE[1] / max(x1 - x0 - 1, 1))
+
+
+def box_follows_object(chain, source, image_size, box_px, seed):
+    """Check that box and object agree in the output; say whether there is anything to see."""
+    out = chain(sample(source, [box_px]), np.random.default_rng(seed), SIZE)
+    assert out.image.shape == (*SIZE, 3)
+    assert out.image.dtype == np.uint8
+    seen = green_box(out.image)
+    if not len(out.boxes) or seen is None:
+        return False
+    box = out.boxes[0] * (SIZE[1], SIZE[0], SIZE[1], SIZE[0])
+    # As in the original, pixels are cropped by corner and size truncated to whole pixels, boxes are not: up
+    # to 2 pixels of the image. The rest is rounding in the output.
+    tolerance = 2 * pixels_per_pixel(chain, image_size, [box_px], seed) + 1.5
+    assert np.abs(seen - box).max() <= tolerance, (seen, box, tolerance)
+    return True
+
+
+objects = st.tuples(st.integers(0, 90), st.integers(0, 60), st.integers(8, 130), st.integers(8, 90))
+seeds = st.integers(0, 2**32)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@settings(max_examples=60, deadline=None)
+@given(objects, seeds)
+def test_the_box_follows_its_object(name, place, seed):
+    x0, y0, width, height = place
+    box = (x0, y0, min(x0 + width, 130), min(y0 + height, 90))
+    box_follows_object(PLAIN[name], photo(boxes_px=[box]), (90, 130), box, seed)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_box_follows_its_object_through_reduced_decoding(name):
+    box = (400, 250, 900, 700)
+    data = cv2.imencode(".jpg", photo(900, 1300, [box])[..., ::-1])[1].tobytes()
+    for seed in range(40):
+        box_follows_object(PLAIN[name], data, (900, 1300), box, seed)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_well_placed_object_is_mostly_seen(name):
+    box = (40, 30, 90, 70)
+    image = photo(boxes_px=[box])
+    seen = [box_follows_object(PLAIN[name], image, (90, 130), box, seed) for seed in range(200)]
+    assert np.mean(seen) > 0.85
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@pytest.mark.parametrize("image", [photo(), photo(1, 1), photo(1, 200), photo(200, 1), photo(*SIZE)])
+@pytest.mark.parametrize("boxes_px", [[], [(0, 0, 1, 1)]], ids=["no object", "one-pixel object"])
+def test_any_image_gives_an_image_of_the_size_and_valid_boxes(name, image, boxes_px):
+    chain = CHAINS[name]()
+    for seed in range(25):
+        out = chain(sample(image, boxes_px), np.random.default_rng(seed), SIZE)
+        assert out.image.shape == (*SIZE, 3)
+        assert out.image.dtype == np.uint8
+        assert out.boxes.dtype == np.float32
+        assert out.labels.dtype == np.int32
+        assert out.boxes.shape == (len(out.labels), 4)
+        assert len(out.labels) <= len(boxes_px)
+        assert (out.boxes[:, :2] < out.boxes[:, 2:]).all()
+        assert ((out.boxes >= 0) & (out.boxes <= 1)).all()
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_crowds_are_left_out_and_difficult_objects_kept(name):
+    boxes_px = [(30, 20, 100, 70), (32, 22, 98, 68), (31, 21, 99, 69)]
+    crowded = sample(photo(), boxes_px, crowd=[False, True, False], difficult=[False, False, True])
+    seen = set()
+    for seed in range(20):
+        labels = CHAINS[name]()(crowded, np.random.default_rng(seed), SIZE).labels
+        seen.update(labels.tolist())
+    assert seen == {0, 2}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_same_numbers_give_the_same_output(name):
+    one = sample(np.random.default_rng(1).integers(0, 256, (90, 130, 3), np.uint8), [(10, 10, 60, 60)])
+    for seed in range(10):
+        a, b = (CHAINS[name]()(one, np.random.default_rng(seed), SIZE) for _ in range(2))
+        for left, right in zip(a, b, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_file_bytes_and_pixels_give_the_same(name, tmp_path):
+    pixels = np.random.default_rng(2).integers(0, 256, (90, 130, 3), np.uint8)
+    data = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
+    path = tmp_path / "photo.png"
+    path.write_bytes(data)
+    for seed in range(5):
+        outs = [
+            CHAINS[name]()(sample(source, [(10, 10, 90, 80)]), np.random.default_rng(seed), SIZE)
+            for source in (pixels, data, path)
+        ]
+        for out in outs[1:]:
+            np.testing.assert_array_equal(out.image, outs[0].image)
+            np.testing.assert_array_equal(out.boxes, outs[0].boxes)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_the_pixels_given_are_not_changed(name):
+    pixels = np.random.default_rng(2).integers(0, 256, (*SIZE, 3), np.uint8)
+    before = pixels.copy()
+    for seed in range(10):
+        CHAINS[name]()(sample(pixels, []), np.random.default_rng(seed), SIZE)
+    np.testing.assert_array_equal(pixels, before)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_boxes_beyond_the_image_are_cut_off_and_those_beside_it_dropped(name):
+    boxes_px = [(-50, -50, 60, 45), (140, 20, 180, 60), (200, 200, 300, 300)]
+    still = {"none": {}, "original": {"crop": None, "expand": None, "horizontal_flip": 0}}.get(
+        name, {"translation_probability": 0, "scale_probability": 0, "horizontal_flip": 0}
+    )
+    out = CHAINS[name](**still)(sample(photo(), boxes_px), np.random.default_rng(0), SIZE)
+    np.testing.assert_allclose(out.boxes, [[0, 0, 60 / 130, 0.5]], rtol=1e-6)
+    assert out.labels.tolist() == [0]
+
+
+def test_an_object_is_kept_where_its_centre_is_seen():
+    chain = OriginalChain(expand=None)
+    grid = [(x, y, x + 20, y + 20) for x in range(0, 110, 10) for y in range(0, 70, 10)]
+    boxes_px = np.array(grid, float)
+    for seed in range(30):
+        out = chain(sample(photo(), grid), np.random.default_rng(seed), SIZE)
+        x0, y0, x1, y1 = chain.sample_view((90, 130), boxes_px, np.random.default_rng(seed)).window
+        centres = boxes_px[:, :2] + 10
+        inside = ((centres >= (x0, y0)) & (centres <= (x1, y1))).all(axis=1)
+        assert out.labels.tolist() == np.flatnonzero(inside).tolist()
+
+
+def test_the_tutorials_chain_keeps_what_is_seen_by_three_tenths():
+    chain = ConstantSizeChain(scale_probability=0, translation_probability=1, min_side_px=0)
+    grid = np.array([(x, y, x + 20, y + 20) for x in range(0, 110, 10) for y in range(0, 70, 10)], float)
+    for seed in range(30):
+        window, _, kept = chain.sample_view((90, 130), grid, np.random.default_rng(seed))
+        x0, y0, x1, y1 = window
+        width = np.minimum(grid[:, 2], x1) - np.maximum(grid[:, 0], x0)
+        height = np.minimum(grid[:, 3], y1) - np.maximum(grid[:, 1], y0)
+        share = np.maximum(width, 0) * np.maximum(height, 0) / 400
+        assert (x1 - x0, y1 - y0) == pytest.approx((130, 90))
+        np.testing.assert_array_equal(kept, share >= 0.3)
+        assert (np.abs([x0 / 130, y0 / 90]) >= 0.03 - 1e-9).all()
+        assert (np.abs([x0 / 130, y0 / 90]) <= 0.5 + 1e-9).all()
+
+
+def test_the_tutorials_chain_never_loses_the_only_object():
+    corner = np.array([(0, 0, 12, 12)], float)
+    for seed in range(200):
+        view = ConstantSizeChain().sample_view((90, 130), corner, np.random.default_rng(seed))
+        assert view.kept.all()
+
+
+def test_the_tutorials_chain_zooms_both_ways_and_sometimes_stays():
+    views = [
+        ConstantSizeChain().sample_view((90, 130), np.zeros((0, 4)), np.random.default_rng(seed))
+        for seed in range(2000)
+    ]
+    widths = np.array([view.window[2] - view.window[0] for view in views]) / 130
+    assert np.mean(np.isclose(widths, 1)) == pytest.approx(0.5, abs=0.04)
+    assert np.mean(widths > 1 + 1e-9) == pytest.approx(0.25, abs=0.04)
+    assert 1.9 < widths.max() <= 2
+    assert 0.5 <= widths.min() < 0.55
+
+
+@pytest.mark.parametrize(("name", "colour"), [("original", MEAN_COLOUR), ("constant_size", (0, 0, 0))])
+def test_colours_change_in_the_photo_and_not_in_the_fill(name, colour):
+    white = np.full((90, 130, 3), 255, np.uint8)
+    always = dataclasses.replace(CHAINS[name]().distortion, probability=1, contrast=(0.5, 0.6), hue=(0, 0))
+    chain = CHAINS[name](distortion=always)
+    filled = 0
+    for seed in range(60):
+        image = chain(sample(white, []), np.random.default_rng(seed), SIZE).image
+        is_fill = (image == colour).all(axis=-1)
+        values = np.unique(image[~is_fill])
+        assert len(values) <= 1
+        assert (values < 160).all()
+        filled += is_fill.any()
+    assert filled > 10
+
+
+@pytest.mark.parametrize("flip", ["horizontal_flip", "vertical_flip"])
+@pytest.mark.parametrize("chain", [OriginalChain, ConstantSizeChain])
+def test_flips_happen_as_often_as_asked(chain, flip):
+    box = (0, 0, 30, 20)
+    still = (
+        {"crop": None, "expand": None}
+        if chain is OriginalChain
+        else {"translation_probability": 0, "scale_probability": 0}
+    )
+    settings = {"horizontal_flip": 0.0, "vertical_flip": 0.0, "distortion": None, **still, flip: 0.3}
+    first_side = 0 if flip == "horizontal_flip" else 1
+    outs = [
+        chain(**settings)(sample(photo(boxes_px=[box]), [box]), np.random.default_rng(seed), (9, 13))
+        for seed in range(1000)
+    ]
+    moved = [out.boxes[0, first_side] > 0.5 for out in outs]
+    assert np.mean(moved) == pytest.approx(0.3, abs=0.05)
+
+
+def test_no_augmentation_is_a_plain_bilinear_resize():
+    pixels = np.random.default_rng(3).integers(0, 256, (90, 130, 3), np.uint8)
+    out = ResizeOnly()(sample(pixels, [(13, 9, 26, 45)]), np.random.default_rng(0), SIZE)
+    np.testing.assert_array_equal(out.image, cv2.resize(pixels, SIZE[::-1], interpolation=cv2.INTER_LINEAR))
+    np.testing.assert_allclose(out.boxes, [[0.1, 0.1, 0.2, 0.5]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_boxes_below_the_smallest_size_are_dropped(name):
+    boxes_px = [(30, 20, 100, 70), (60, 40, 64, 44)]
+    for seed in range(20):
+        out = CHAINS[name](min_side_px=30)(sample(photo(), boxes_px), np.random.default_rng(seed), SIZE)
+        assert ((out.boxes[:, 2:] - out.boxes[:, :2]) * SIZE[::-1] >= 30 - 1e-3).all()
+    assert len(CHAINS["none"]()(sample(photo(), boxes_px), np.random.default_rng(0), SIZE).boxes) == 2
+
+
+def test_reduced_decoding_can_be_turned_off():
+    noise = np.random.default_rng(4).integers(0, 256, (900, 1300, 3), np.uint8)
+    data = cv2.imencode(".jpg", noise)[1].tobytes()
+    still = {
+        "crop": None,
+        "expand": None,
+        "distortion": None,
+        "horizontal_flip": 0,
+        "interpolations": ("nearest",),
+    }
+    reduced, full = (
+        OriginalChain(**still, reduced_decoding=on)(sample(data, []), np.random.default_rng(0), SIZE).image
+        for on in (True, False)
+    )
+    decoded = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    plain = cv2.resize(decoded, SIZE[::-1], interpolation=cv2.INTER_NEAREST)
+    np.testing.assert_array_equal(full, plain)
+    assert (reduced != plain).any()
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_an_image_that_cannot_be_read_is_named(name, tmp_path):
+    with pytest.raises(InputError, match=r"lost\.jpg"):
+        CHAINS[name]()(sample(tmp_path / "lost.jpg", []), np.random.default_rng(0), SIZE)
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: OriginalChain(horizontal_flip=2), "horizontal_flip"),
+        (lambda: OriginalChain(interpolations=("linear", "best")), "choose from linear"),
+        (lambda: OriginalChain(interpolations=()), "choose from linear"),
+        (lambda: ConstantSizeChain(min_visible=-1), "min_visible"),
+        (lambda: ConstantSizeChain(scale=(1.1, 2)), "scale"),
+        (lambda: ConstantSizeChain(translation=(0.5, 0.1)), "translation"),
+        (lambda: ConstantSizeChain(trials=0), "trials"),
+    ],
+)
+def test_settings_out_of_bounds_are_refused(make, word):
+    with pytest.raises(InputError, match=word):
+        make()
