@@ -1,1 +1,89 @@
-"""ssd-keras: the Single Shot MultiBox Detector on Keras 3."""
+"""ssd-keras: the Single Shot MultiBox Detector on Keras 3.
+
+    import ssd_keras as ssd
+
+    data = ssd.open_dataset("photos/")
+    model = ssd.SSD.from_preset("ssd7", class_names=data.class_names)
+    run = ssd.train(model, data, ssd.Recipe(epochs=50))
+    ssd.evaluate(model, data["test"], protocol="voc07").mAP
+    for found in model.detect("street.jpg"):
+        print(found)
+
+Each name is imported when it is first used: `import ssd_keras` starts no deep-learning framework.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from ssd_keras.backend import choose_backend
+from ssd_keras.detections import Detection, Detections
+from ssd_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from ssd_keras.boxes.anchors import PaperAnchors, ScaledAnchors
+    from ssd_keras.data.readers import open_dataset
+    from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
+    from ssd_keras.inference.detector import load_detector
+    from ssd_keras.inference.scoring import evaluate
+    from ssd_keras.models.decoding import Decoding
+    from ssd_keras.models.loss import MultiBoxLoss
+    from ssd_keras.models.ssd import SSD, make_backbone
+    from ssd_keras.training.recipe import Recipe
+    from ssd_keras.training.trainer import Run, build_model, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SSD",
+    "Dataset",
+    "Decoding",
+    "Detection",
+    "Detections",
+    "GroundTruth",
+    "InputError",
+    "MultiBoxLoss",
+    "PaperAnchors",
+    "Recipe",
+    "Run",
+    "Sample",
+    "ScaledAnchors",
+    "Split",
+    "build_model",
+    "evaluate",
+    "load_detector",
+    "make_backbone",
+    "open_dataset",
+    "train",
+]
+
+_HOMES = {
+    "SSD": "models.ssd",
+    "Dataset": "data.samples",
+    "Decoding": "models.decoding",
+    "GroundTruth": "data.samples",
+    "MultiBoxLoss": "models.loss",
+    "PaperAnchors": "boxes.anchors",
+    "Recipe": "training.recipe",
+    "Run": "training.trainer",
+    "Sample": "data.samples",
+    "ScaledAnchors": "boxes.anchors",
+    "Split": "data.samples",
+    "build_model": "training.trainer",
+    "evaluate": "inference.scoring",
+    "load_detector": "inference.detector",
+    "make_backbone": "models.ssd",
+    "open_dataset": "data.readers",
+    "train": "training.trainer",
+}
+
+choose_backend()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ssd_keras' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ssd_keras.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

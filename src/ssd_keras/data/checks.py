@@ -123,8 +123,8 @@ def image_size(source: Path | bytes | NDArray[np.uint8]) -> tuple[int, int] | No
 def is_cut_short(data: bytes) -> bool:
     """Tell whether the bytes of a JPEG or PNG file stop before the image does.
 
-    Decoders fill the missing part with grey and say nothing. A JPEG's scans end with the marker FFD9, which
-    cannot occur inside of one; a PNG ends with a chunk named IEND. Bytes after these are nobody's concern.
+    Some decoders fill the missing part with grey and say nothing. A JPEG's scans end with the marker FFD9,
+    which cannot occur inside of one; a PNG ends with a chunk named IEND. What follows these does not matter.
     """
     if data.startswith(JPEG_START):
         return data.find(JPEG_END, _jpeg_header_end(data)) < 0

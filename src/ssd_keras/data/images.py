@@ -42,7 +42,7 @@ def read_image(source: ImageSource, reduction: int = 1, name: str = "image") -> 
         raise InputError(f"{name} does not decode as an image ({_reason(error)}): replace it") from error
     if image is None:
         raise InputError(f"{name} does not decode as an image: replace it, or take it out of the data set")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[return-value]
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[no-any-return]
 
 
 def encoded_bytes(source: Path | str | bytes) -> bytes:
@@ -60,7 +60,7 @@ def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
     height, width = size
     if image.shape[:2] == (height, width):
         return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)  # type: ignore[no-any-return]
 
 
 def _checked_pixels(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:

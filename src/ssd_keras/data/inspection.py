@@ -6,20 +6,19 @@ import hashlib
 import itertools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssd_keras.boxes.formats import box_area, px_to_relative
 from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size, is_cut_short
 from ssd_keras.data.images import encoded_bytes, read_image
 from ssd_keras.data.readers.voc import annotation_of, size_tag
-from ssd_keras.data.samples import Dataset, Problem, Sample
+from ssd_keras.data.samples import Dataset, Problem, Sample, Split
 from ssd_keras.errors import InputError
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -87,43 +86,39 @@ class Inspection:
         }
 
 
-def inspect_dataset(
-    dataset: Dataset, on_progress: Callable[[int, int], None] | None = None
-) -> Inspection:
+def inspect_dataset(dataset: Dataset, on_progress: Callable[[int, int], None] | None = None) -> Inspection:
     """Count what is in a data set, decode every image, and collect what is wrong.
 
-    Beside the reader's own problems these are reported: images that do not decode or are cut short, boxes that
-    do not fit into the image as decoded, wrong size tags (Pascal VOC), and the same image in two splits.
+    Beside the reader's own problems these are reported: images that do not decode or are cut short, boxes
+    that do not fit into the image as decoded, wrong size tags (Pascal VOC), the same image in two splits.
 
     Args:
         dataset: what a reader gave.
         on_progress: called after each image with the number of images done and of all.
     """
-    samples = _distinct_samples(dataset)
-    looks = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for look in pool.map(lambda sample: _look_at(sample, dataset.format), samples.values()):
-            looks.append(look)
-            if on_progress is not None:
-                on_progress(len(looks), len(samples))
-    classes = _boxes_by_class(list(samples.values()), dataset.class_names)
-    per_image = [len(sample.ground_truth) for sample in samples.values()]
+    distinct = _distinct_samples(dataset)
+    samples = list(distinct.values())
+    looks = _look_at_all(samples, dataset.format, on_progress)
+    classes = _boxes_by_class(samples, dataset.class_names)
+    per_image = [len(sample.ground_truth) for sample in samples]
+    digests = {key: look.digest for key, look in zip(distinct, looks, strict=True)}
+    sizes = [look.size for look in looks]
     return Inspection(
         format=dataset.format,
         images=len(samples),
         boxes=sum(per_image),
-        difficult=sum(int(sample.ground_truth.difficult.sum()) for sample in samples.values()),
-        crowd=sum(int(sample.ground_truth.crowd.sum()) for sample in samples.values()),
+        difficult=sum(int(sample.ground_truth.difficult.sum()) for sample in samples),
+        crowd=sum(int(sample.ground_truth.crowd.sum()) for sample in samples),
         classes=classes,
-        splits={name: _split_counts(split, dataset.class_names) for name, split in dataset.items()},
+        splits={name: _split_counts(split) for name, split in dataset.items()},
         images_without_objects=per_image.count(0),
         boxes_per_image=_min_median_max(per_image),
-        box_sizes=_box_size_quantiles(list(samples.values()), looks),
-        image_sizes=dict(Counter(look.size for look in looks if look.size is not None).most_common()),
+        box_sizes=_box_size_quantiles(samples, sizes),
+        image_sizes=dict(Counter(size for size in sizes if size is not None).most_common()),
         problems=(
             *dataset.problems,
-            *itertools.chain.from_iterable(look.problems for look in looks),
-            *_images_in_two_splits(dataset, dict(zip(samples, looks, strict=True))),
+            *(problem for look in looks for problem in look.problems),
+            *_images_in_two_splits(dataset, digests),
         ),
     )
 
@@ -152,20 +147,136 @@ def _distinct_samples(dataset: Dataset) -> dict[object, Sample]:
     return samples
 
 
+def _look_at_all(
+    samples: Sequence[Sample], data_format: str, on_progress: Callable[[int, int], None] | None
+) -> list[_Look]:
+    looks = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for look in pool.map(lambda sample: _look_at(sample, data_format), samples):
+            looks.append(look)
+            if on_progress is not None:
+                on_progress(len(looks), len(samples))
+    return looks
+
+
 def _look_at(sample: Sample, data_format: str) -> _Look:
     try:
-        if isinstance(sample.image, np.ndarray):
-            data, size = sample.image.tobytes(), read_image(sample.image, name=sample.name).shape[:2]
-        else:
-            data = encoded_bytes(sample.image)
-            size = _decoded_size(data, sample.name)
-    except InputError as error:
-        problem, _, advice = str(error).removeprefix(sample.name).strip().rpartition(": ")
-        return _Look(None, None, [Problem(sample.name, problem, advice)])
-    problems = []
-    if not isinstance(sample.image, np.ndarray) and is_cut_short(data):
-        problems.append(Problem(sample.name, "is cut short: its end is missing", IMAGE_ADVICE))
-    problems += _boxes_that_do_not_fit(sample, size)
+        data, size = _decode(sample)
+    except _UnusableImageError as unusable:
+        return _Look(None, None, [Problem(sample.name, str(unusable), IMAGE_ADVICE)])
+    problems = list(_boxes_that_do_not_fit(sample, size))
     if data_format == "voc" and isinstance(sample.image, Path):
         problems += _wrong_size_tag(sample.image, size)
     return _Look(size, hashlib.blake2b(data, digest_size=16).digest(), problems)
+
+
+class _UnusableImageError(Exception):
+    """What is wrong with an image, as the end of a sentence that starts with its name."""
+
+
+def _decode(sample: Sample) -> tuple[bytes, tuple[int, int]]:
+    """The bytes of an image and its (height, width), known to decode."""
+    if isinstance(sample.image, np.ndarray):
+        return sample.image.tobytes(), (sample.image.shape[0], sample.image.shape[1])
+    try:
+        data = encoded_bytes(sample.image)
+    except InputError as error:
+        raise _UnusableImageError("cannot be read") from error
+    if is_cut_short(data):
+        raise _UnusableImageError("is cut short: the end of the image is missing")
+    try:
+        read_image(data, reduction=8)
+    except InputError as error:
+        raise _UnusableImageError("does not decode as an image") from error
+    size = image_size(data)
+    assert size is not None, "it was just decoded"
+    return data, size
+
+
+def _boxes_that_do_not_fit(sample: Sample, size: tuple[int, int]) -> Iterator[Problem]:
+    """Judge the boxes by the image as decoded; the reader had only its size tag or header, if that."""
+    for number, box in enumerate(sample.ground_truth.boxes_px.tolist(), 1):
+        if check_box(box, size)[1]:
+            problem = f"box {number} does not fit into the image ({size[1]} × {size[0]})"
+            yield Problem(sample.name, problem, BOX_ADVICE)
+
+
+def _wrong_size_tag(image: Path, size: tuple[int, int]) -> list[Problem]:
+    annotation = annotation_of(image)
+    tag = size_tag(annotation)
+    if tag is None or tag == size:
+        return []
+    problem = f"states a size of {tag[1]} × {tag[0]}, but the image is {size[1]} × {size[0]}"
+    return [
+        Problem(str(annotation), problem, "correct the size tag, and see whether the boxes fit the image")
+    ]
+
+
+# --- All images together -----------------------------------------------------------------------------------
+
+
+def _images_in_two_splits(dataset: Dataset, digests: Mapping[object, bytes | None]) -> list[Problem]:
+    """Find images with the same bytes in splits that are not meant to share any: one problem per image."""
+    places: dict[bytes, list[tuple[str, Sample]]] = defaultdict(list)
+    for name, split in dataset.items():
+        for sample in split:
+            digest = digests[_key(sample)]
+            if digest is not None:
+                places[digest].append((name, sample))
+    shared = (next(_pairs_apart(found), None) for found in places.values())
+    return [_seen_twice(*pair) for pair in shared if pair is not None]
+
+
+_Place = tuple[str, Sample]
+"""A sample and the name of its split."""
+
+
+def _pairs_apart(places: Sequence[_Place]) -> Iterator[tuple[_Place, _Place]]:
+    """Pairs from splits that should share no image, as train and val; trainval and train do."""
+    for one, other in itertools.combinations(places, 2):
+        shorter, longer = sorted((one[0], other[0]), key=len)
+        if not (longer.startswith(shorter) or longer.endswith(shorter) or "all" in (shorter, longer)):
+            yield one, other
+
+
+def _seen_twice(one: _Place, other: _Place) -> Problem:
+    (split, sample), (other_split, other_sample) = one, other
+    same = _key(sample) == _key(other_sample)
+    problem = "is" if same else f"has the same bytes as {other_sample.name}, and they are"
+    return Problem(
+        sample.name,
+        f"{problem} in the splits {split} and {other_split}",
+        "take it out of one of them: scores on images seen in training flatter",
+    )
+
+
+def _boxes_by_class(samples: Iterable[Sample], class_names: Sequence[str]) -> dict[str, int]:
+    labels = [sample.ground_truth.labels for sample in samples]
+    counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *labels]), minlength=len(class_names))
+    return dict(zip(class_names, counts.tolist(), strict=True))
+
+
+def _split_counts(split: Split) -> SplitCounts:
+    classes = _boxes_by_class(split, split.class_names)
+    return SplitCounts(len(split), sum(classes.values()), classes)
+
+
+def _min_median_max(counts: Sequence[int]) -> dict[str, float]:
+    if not counts:
+        return {}
+    return {"min": min(counts), "median": float(np.median(counts)), "max": max(counts)}
+
+
+def _box_size_quantiles(
+    samples: Iterable[Sample], sizes: Iterable[tuple[int, int] | None]
+) -> dict[str, float]:
+    areas = [
+        box_area(px_to_relative(sample.ground_truth.boxes_px, size))
+        for sample, size in zip(samples, sizes, strict=True)
+        if size is not None
+    ]
+    lengths = np.sqrt(np.concatenate([np.zeros(0), *areas]))
+    if not len(lengths):
+        return {}
+    values = np.quantile(lengths, QUANTILES).tolist()
+    return {f"{quantile:.0%}": value for quantile, value in zip(QUANTILES, values, strict=True)}

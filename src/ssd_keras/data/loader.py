@@ -14,7 +14,7 @@ import grain
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.augment.chains import AugmentedSample, Augmentation
+from ssd_keras.data.augment.chains import Augmentation, AugmentedSample
 from ssd_keras.data.images import ImageSource, read_image, resize_image
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError

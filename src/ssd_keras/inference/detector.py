@@ -33,7 +33,9 @@ def load_detector(path: str | Path) -> SSD:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises what it happens to meet in a damaged file
         reason = str(error).strip().splitlines()[0][:200]
-        raise InputError(f"{file} is damaged or no model of ssd-keras ({reason}): train or fetch it again") from error
+        raise InputError(
+            f"{file} is damaged or no model of ssd-keras ({reason}): train or fetch it again"
+        ) from error
     if not isinstance(model, SSD):
         raise InputError(f"{file} is a Keras model but no SSD: give a model that 'ssd train' made")
     return model
@@ -45,7 +47,9 @@ def model_file(path: Path) -> Path:
         candidates = [path / "best.keras", path / "last.keras"]
         found = next((file for file in candidates if file.exists()), None)
         if found is None:
-            raise InputError(f"{path} holds neither best.keras nor last.keras: give a run folder or a .keras file")
+            raise InputError(
+                f"{path} holds neither best.keras nor last.keras: give a run folder or a .keras file"
+            )
         return found
     if not path.exists():
         raise InputError(f"model {path} does not exist: give a .keras file or a run folder")

@@ -54,7 +54,9 @@ class Decoding:
     max_detections: int = 200
     fast: bool = False
 
-    def __call__(self, offsets: Array, logits: Array, anchors: Array, variances: tuple[float, ...]) -> Decoded:
+    def __call__(
+        self, offsets: Array, logits: Array, anchors: Array, variances: tuple[float, ...]
+    ) -> Decoded:
         """Decode a batch in float32.
 
         Args:
@@ -125,9 +127,7 @@ def _best_of_image(boxes: Array, scores: Array, labels: Array, max_detections: i
 class DecodeDetections(keras.layers.Layer):
     """Decoding as a layer: {"offsets", "logits"} to {"boxes", "scores", "labels"}, as in `Decoded`."""
 
-    def __init__(
-        self, anchors: Any, variances: tuple[float, ...], settings: Decoding, **kwargs: Any
-    ) -> None:
+    def __init__(self, anchors: Any, variances: tuple[float, ...], settings: Decoding, **kwargs: Any) -> None:
         super().__init__(dtype="float32", trainable=False, **kwargs)
         self.anchors = anchors
         self.variances = variances

@@ -76,7 +76,11 @@ class StopAtLostLoss(keras.callbacks.Callback):
         if logs is None or math.isfinite(float(logs["loss"])):
             return
         kept = self.folder.last_model
-        good = f"the last good model is {kept}" if kept.exists() else "no epoch was finished, so no model was saved"
+        good = (
+            f"the last good model is {kept}"
+            if kept.exists()
+            else "no epoch was finished, so no model was saved"
+        )
         raise InputError(
             f"the loss is not finite at step {self._step + 1}, with the images "
             f"{', '.join(self.loader.names_of_batch(self._step))}: "

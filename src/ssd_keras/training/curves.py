@@ -21,7 +21,9 @@ def draw_curves(folder: RunFolder) -> Path:
         left.plot(epochs, log[column], label=label)
     left.set(title="loss", xlabel="epoch", yscale="log")
     left.legend(frameon=False)
-    measured = [(epoch, score) for epoch, score in zip(epochs, log["val_mAP"], strict=True) if math.isfinite(score)]
+    measured = [
+        (epoch, score) for epoch, score in zip(epochs, log["val_mAP"], strict=True) if math.isfinite(score)
+    ]
     if measured:
         middle.plot(*zip(*measured, strict=True), marker="o", markersize=3)
     else:

@@ -49,7 +49,9 @@ class Recipe(BaseModel):
 
     data: Path | None = Field(None, description="The data set: a folder or file of any known format.")
     train_split: str | None = Field(None, description="Trained on; by default 'train', or all there is.")
-    val_split: str | None = Field(None, description="Evaluated during training; by default 'val' if it exists.")
+    val_split: str | None = Field(
+        None, description="Evaluated during training; by default 'val' if it exists."
+    )
     class_names: tuple[str, ...] | None = Field(None, description="Fix the classes and their order.")
 
     model: str = Field("ssd7", description="Name of a preset.")
@@ -57,8 +59,14 @@ class Recipe(BaseModel):
         None, description="Height and width of the network's input; by default the preset's."
     )
     anchors: AnchorSettings = Field(default_factory=AnchorSettings)
+    variances: tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
+        None, description="Scale of the offsets (x, y, width, height); by default the preset's."
+    )
     neutral_threshold: float | None = Field(
-        None, ge=0, le=1, description="IoU from which an unmatched anchor is no background; default: preset's."
+        None,
+        ge=0,
+        le=1,
+        description="IoU from which an unmatched anchor is no background; default: preset's.",
     )
 
     epochs: PositiveInt = Field(50, description="How often every image is shown.")
@@ -110,11 +118,16 @@ def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:
     try:
         return Recipe(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise InputError(f"{where}: there is no setting {key!r}: see 'ssd train --help'") from error
-        raise InputError(f"{where}: {key} is {first['input']!r}: {first['msg'].lower()}") from error
+        raise InputError(f"{where}: {what_is_wrong(error)}") from error
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """Say in one line which setting is wrong, its value, and what it should be."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {key!r}: see 'ssd train --help'"
+    return f"{key} is {first['input']!r}: {first['msg'].lower()}"
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:

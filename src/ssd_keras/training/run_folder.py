@@ -36,7 +36,7 @@ class RunFolder:
         Raises:
             InputError: `recipe.out` already holds a run.
         """
-        path = recipe.out or _free_name(Path("runs"), recipe.model)
+        path = recipe.out or free_folder(Path("runs") / recipe.model)
         if (path / "recipe.yaml").exists():
             raise InputError(f"{path} already holds a run: choose another folder with --out, or remove it")
         try:
@@ -75,17 +75,18 @@ class RunFolder:
         return path
 
     def save_model(self, model: Any, path: Path) -> None:
-        """Save a Keras model whole or not at all: what stood at `path` stays until the new one is complete."""
+        """Save a Keras model whole or not at all: what stands at `path` stays until the new one is done."""
         unfinished = path.with_name(f"unfinished-{path.name}")
         model.save(unfinished)
-        os.replace(unfinished, path)
+        unfinished.replace(path)
 
 
-def _free_name(folder: Path, name: str) -> Path:
-    path, number = folder / name, 1
+def free_folder(wanted: Path) -> Path:
+    """Give `wanted`, or the same with the first number at which nothing stands yet."""
+    path, number = wanted, 1
     while path.exists():
         number += 1
-        path = folder / f"{name}-{number}"
+        path = wanted.with_name(f"{wanted.name}-{number}")
     return path
 
 

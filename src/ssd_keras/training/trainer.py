@@ -69,9 +69,12 @@ def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
         InputError: there is no such model, or its anchors do not fit it.
     """
     keras.utils.set_random_seed(recipe.seed)
-    changes: dict[str, Any] = {"image_size": recipe.image_size}
-    if recipe.neutral_threshold is not None:
-        changes["neutral_threshold"] = recipe.neutral_threshold
+    settings = {
+        "image_size": recipe.image_size,
+        "variances": recipe.variances,
+        "neutral_threshold": recipe.neutral_threshold,
+    }
+    changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     if recipe.anchors.scales or recipe.anchors.aspect_ratios:
         changes["anchors"] = _changed_anchors(recipe)
     before = keras.config.dtype_policy()
@@ -113,7 +116,12 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> 
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     started = time.perf_counter()
     history = model.fit(
-        loader.batches, epochs=recipe.epochs, steps_per_epoch=steps, callbacks=callbacks, verbose=0
+        loader.batches,
+        epochs=recipe.epochs,
+        steps_per_epoch=steps,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
     )
     seconds = time.perf_counter() - started
     draw_curves(folder)

@@ -11,7 +11,7 @@ import csv
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -64,7 +64,11 @@ CORNER_NAMES = (
 
 HEADER_ADVICE = "put a line 'image,xmin,ymin,xmax,ymax,class' on top, in the order of its columns"
 
-INTEGER = re.compile(r"(\d+)(?:\.0*)?")
+LAYOUT_COLUMNS = 6
+LAYOUT_ORDERS = (CORNERS, ("xmin", "xmax", "ymin", "ymax"))
+"""What a table without header line may look like: six columns, the corners in one of these orders."""
+
+INTEGER = re.compile(r"(\d{1,9})(?:\.0*)?")
 """A class id; tables that went through a column of floats have it as 3.0."""
 
 
@@ -83,6 +87,9 @@ class _Line:
     def has_box(self) -> bool:
         return any(self.corners)
 
+    def flag(self, name: str) -> bool:
+        return self.cells.get(name, "").lower() in ("1", "1.0", "true", "yes")
+
 
 # --- Reading -----------------------------------------------------------------------------------------------
 
@@ -90,7 +97,7 @@ class _Line:
 def recognises_csv(path: Path) -> bool:
     """Tell whether `path` is a CSV file, or a folder with CSV files and with images in it or below."""
     if path.is_dir():
-        return bool(_tables(path)) and bool(_image_files(path))
+        return bool(_tables(path)) and any(_image_files(path))
     return path.suffix.lower() == ".csv"
 
 
@@ -185,13 +192,14 @@ def _columns_of_header(table: Path, header: Sequence[str]) -> dict[str, int]:
     places: dict[str, int] = {}
     for place, cell in enumerate(header):
         places.setdefault(re.sub(r"[\W_]", "", cell.lower()), place)
-    columns = {}
-    for column, names in COLUMN_NAMES.items():
-        found = next((name for name in names if name in places), None)
-        if found is not None:
-            columns[column] = places[found]
-    corners = next((names for names in CORNER_NAMES if places.keys() >= set(names)), ())
-    columns |= {column: places[name] for column, name in zip(CORNERS, corners, strict=bool(corners))}
+    columns = {
+        column: next(places[name] for name in names if name in places)
+        for column, names in COLUMN_NAMES.items()
+        if not places.keys().isdisjoint(names)
+    }
+    for names in CORNER_NAMES:
+        if places.keys() >= set(names) and not columns.keys() >= set(CORNERS):
+            columns |= {column: places[name] for column, name in zip(CORNERS, names, strict=True)}
     missing = [column for column in ("image", *CORNERS, "class") if column not in columns]
     if missing:
         raise InputError(
@@ -207,19 +215,17 @@ def _columns_of_layout(table: Path, rows: Sequence[tuple[int, Sequence[str]]]) -
     if not with_box:
         beyond = max(len(row) for _, row in rows)
         return {"image": image, **dict.fromkeys((*CORNERS, "class"), beyond)}
-    if any(len(row) != 6 for row in with_box):
-        raise InputError(f"{table} has no header line and not 6 columns: {HEADER_ADVICE}")
-    others = [place for place in range(6) if place != image]
+    if any(len(row) != LAYOUT_COLUMNS for row in with_box):
+        raise InputError(f"{table} has no header line and not {LAYOUT_COLUMNS} columns: {HEADER_ADVICE}")
+    others = [place for place in range(LAYOUT_COLUMNS) if place != image]
     texts = [place for place in others if not all(_is_number(row[place]) for row in with_box)]
     label = texts[0] if texts else others[-1]
     sides = [place for place in others if place != label]
-    layouts = [dict(zip(order, sides, strict=True)) for order in (CORNERS, ("xmin", "xmax", "ymin", "ymax"))]
-    fitting = [
-        layout for layout in layouts if len(texts) < 2 and all(_makes_box(row, layout) for row in with_box)
-    ]
+    layouts = [dict(zip(order, sides, strict=True)) for order in LAYOUT_ORDERS] if len(texts) < 2 else []
+    fitting = [layout for layout in layouts if all(_makes_box(row, layout) for row in with_box)]
     if len(fitting) != 1:
-        reason = "its columns make boxes in two ways" if fitting else "its columns do not make boxes everywhere"
-        raise InputError(f"{table} has no header line and {reason}: {HEADER_ADVICE}")
+        number = "in two ways" if fitting else "in no known way"
+        raise InputError(f"{table} has no header line and makes boxes {number}: {HEADER_ADVICE}")
     return {"image": image, "class": label, **fitting[0]}
 
 
@@ -240,26 +246,22 @@ def _class_names(
     table: Path, lines: Sequence[_Line], class_names: Sequence[str] | None, problems: list[Problem]
 ) -> tuple[dict[str, str], tuple[str, ...] | None]:
     """What each text in the class column stands for, and the class names in the order of their labels."""
-    texts = {line.cells["class"] for line in lines if line.has_box and line.cells["class"]}
+    texts = {line.cells["class"] for line in lines if line.cells["class"]}
     names = None if class_names is None else checked_class_names(class_names)
     ids = {text: int(match[1]) for text in texts if (match := INTEGER.fullmatch(text))}
     if not texts or len(ids) < len(texts) or (names is not None and texts <= set(names)):
         return {text: text for text in texts}, names
     if names is None:
-        return {text: f"class {i}" for text, i in ids.items()}, tuple(
-            f"class {i}" for i in sorted(set(ids.values()))
-        )
+        numbered = {i: f"class {i}" for i in sorted(ids.values())}
+        return {text: numbered[i] for text, i in ids.items()}, tuple(numbered.values())
     low, high = min(ids.values()), max(ids.values())
     start = 1 if low > 0 and high == len(names) else 0
+    counted = f"has class ids from {low} to {high} for {len(names)} class names"
     if high - start >= len(names):
-        raise InputError(
-            f"{table} has class ids from {low} to {high} for {len(names)} class names: name all classes"
-        )
+        raise InputError(f"{table} {counted}: name all classes, or write their names into the file")
     if low > start:
-        problem = (
-            f"has class ids from {low} to {high} for {len(names)} class names, read as counted from {start}"
-        )
-        problems.append(Problem(str(table), problem, "write names in place of numbers if that is wrong"))
+        advice = "write names in place of the ids if that is wrong"
+        problems.append(Problem(str(table), f"{counted}, read as counted from {start}", advice))
     return {text: names[i - start] for text, i in ids.items()}, names
 
 
@@ -313,19 +315,14 @@ class _ImageFinder:
         if not candidates:
             raise LookupError(f"names the image {name!r}, which is not below {self._folder}")
         if len(candidates) > 1:
-            raise LookupError(
-                f"names the image {name!r}, of which there are {len(candidates)} below {self._folder}"
-            )
+            raise LookupError(f"names the image {name!r}, and {len(candidates)} below {self._folder} fit")
         return candidates[0]
 
 
-def _image_files(folder: Path) -> list[Path]:
-    return [
-        Path(place, name)
-        for place, _, names in os.walk(folder)
-        for name in sorted(names)
-        if _names_image(name)
-    ]
+def _image_files(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (Path(place, name) for name in sorted(names) if _names_image(name))
 
 
 def _image_ids(images: Iterable[Path], folder: Path) -> dict[Path, str]:
@@ -349,19 +346,17 @@ def _labelled(
     size = image_size(image)
     boxes = []
     for line in lines:
-        name = names_by_text.get(line.cells["class"], "")
         if not line.has_box and not line.cells["class"]:
             continue  # an image without objects
         box, fault = check_box(line.corners, size)
-        if box is not None and not name:
-            box, fault = None, "has no class and is left out"
-        if fault:
-            problems.append(
-                Problem(str(table), f"line {line.number}: the box of {image.name} {fault}", BOX_ADVICE)
-            )
-        if box is not None:
-            flags = (line.cells.get(flag, "").lower() in ("1", "1.0", "true", "yes") for flag in FLAGS)
-            boxes.append(NamedBox(name, box, *flags))
+        name = names_by_text.get(line.cells["class"])
+        if name is None:
+            fault = "has no class and is left out"
+        elif box is not None:
+            boxes.append(NamedBox(name, box, *(line.flag(flag) for flag in FLAGS)))
+        if fault is not None:
+            problem = f"line {line.number}: the box of {image.name} {fault}"
+            problems.append(Problem(str(table), problem, BOX_ADVICE))
     return LabelledImage(image, image_id, boxes, where=str(table))
 
 

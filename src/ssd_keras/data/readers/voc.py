@@ -213,18 +213,27 @@ def _read_objects(
 ) -> list[NamedBox]:
     boxes = []
     for number, element in enumerate(root.findall("object"), 1):
-        name = (element.findtext("name") or "").strip()
-        bndbox = element.find("bndbox")
-        if not name or bndbox is None:
-            box, fault = None, f"has no {'bndbox' if name else 'name'} and is left out"
-        else:
-            box, fault = check_box([bndbox.findtext(corner) for corner in CORNERS], size)  # type: ignore[assignment]
-        if fault:
-            problems.append(Problem(str(annotation), f"box {number} {fault}", BOX_ADVICE))
+        box, fault = _read_object(element, size)
         if box is not None:
-            flags = (_flag(element, flag) for flag in ("difficult", "crowd", "truncated"))
-            boxes.append(NamedBox(name, box, *flags))
+            boxes.append(box)
+        if fault is not None:
+            problems.append(Problem(str(annotation), f"box {number} {fault}", BOX_ADVICE))
     return boxes
+
+
+def _read_object(element: Element, size: tuple[int, int] | None) -> tuple[NamedBox | None, str | None]:
+    """Read one object, and what is wrong with it; an object's parts have boxes of their own deeper inside."""
+    name = (element.findtext("name") or "").strip()
+    if not name:
+        return None, "has no name and is left out"
+    bndbox = element.find("bndbox")
+    if bndbox is None:
+        return None, "has no bndbox and is left out"
+    box, fault = check_box([bndbox.findtext(corner) for corner in CORNERS], size)
+    if box is None:
+        return None, fault
+    difficult, crowd, truncated = (_flag(element, flag) for flag in ("difficult", "crowd", "truncated"))
+    return NamedBox(name, box, difficult, crowd, truncated), fault
 
 
 def _flag(element: Element, name: str) -> bool:

@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.images import read_image
+from ssd_keras.data.images import encoded_bytes, read_image
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError
 
 JPEG_QUALITY = 92
 
-UNSAFE_IN_FILE_NAMES = re.compile(r'[^\S ]|[\x00-\x1f\x7f<>:"/\\|?*\ud800-\udfff]')
+UNSAFE_IN_FILE_NAMES = re.compile(r'[^\S ]|[\x00-\x1f\x7f<>:"/\\|?*\ufeff\ud800-\udfff]')
 UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 SIGNATURES = {
@@ -103,26 +102,20 @@ class ImageWriter:
         return file, True
 
     def _write(self, sample: Sample, stem: str) -> Path:
-        if isinstance(sample.image, Path):
-            file = self.folder / f"{stem}{sample.image.suffix}"
-            try:
-                shutil.copyfile(sample.image, file)
-            except OSError as error:
-                raise InputError(f"{sample.image} cannot be copied ({error.strerror}): check it") from error
-            return file
-        if isinstance(sample.image, bytes):
-            encoded, suffix = sample.image, _suffix_of(sample.image, sample.name)
-        else:
+        if isinstance(sample.image, np.ndarray):
             encoded, suffix = _as_jpeg(read_image(sample.image, name=sample.name), self.jpeg_quality), ".jpg"
+        else:
+            encoded = encoded_bytes(sample.image)
+            suffix = _suffix_of(encoded, sample.name)
         file = self.folder / f"{stem}{suffix}"
         file.write_bytes(encoded)
         return file
 
 
 def _fingerprint(sample: Sample) -> bytes:
-    """Tell samples of one image id apart: by image and ground truth."""
+    """Tell samples of the same file name apart: by image id, image and ground truth."""
     truth = sample.ground_truth
-    digest = hashlib.blake2b()
+    digest = hashlib.blake2b(sample.image_id.encode(errors="surrogatepass"))
     if isinstance(sample.image, Path):
         digest.update(os.fsencode(sample.image))
     else:

@@ -1,0 +1,53 @@
+"""The command line, `ssd`: one thin file a command.
+
+Exit status: 0 done, 1 the user's input is at fault, 2 wrong usage, 130 stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import cyclopts
+from pydantic import ValidationError
+
+import ssd_keras
+from ssd_keras.errors import InputError
+from ssd_keras.training.recipe import what_is_wrong
+
+app = cyclopts.App(
+    name="ssd",
+    help="The Single Shot MultiBox Detector: own photographs in, a fast and honest detector out.",
+    version=ssd_keras.__version__,
+)
+app.command("ssd_keras.cli.demo:demo", help="Generate street scenes, train SSD7 on them, evaluate, draw.")
+app.command("ssd_keras.cli.inspect:inspect", help="Say what is in a data set and what is wrong with it.")
+app.command("ssd_keras.cli.train:train", help="Train a detector from a recipe, or from flags alone.")
+app.command("ssd_keras.cli.evaluate:evaluate", help="Measure the average precision of a detector.")
+app.command("ssd_keras.cli.detect:detect", help="Find objects in images, and draw them.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(words, exit_on_error=False, print_error=False, result_action="return_none")
+    except cyclopts.CycloptsError as error:
+        print(f"ssd: {_wrong_usage(error)}", file=sys.stderr)
+        return 2
+    except InputError as error:
+        if "--debug" in words:
+            raise
+        print(f"ssd: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("ssd: stopped; what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _wrong_usage(error: cyclopts.CycloptsError) -> str:
+    """Say in one line what is wrong with the flags."""
+    if isinstance(error.__cause__, ValidationError):
+        return what_is_wrong(error.__cause__)
+    return " ".join(str(error).split()) + " See 'ssd --help'."

@@ -1,0 +1,129 @@
+"""Pictures of detections and of ground truth."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ssd_keras.data.samples import GroundTruth
+from ssd_keras.detections import Detections
+from ssd_keras.errors import InputError
+
+Colour = tuple[int, int, int]
+Pixels = NDArray[np.uint8]
+
+GOLDEN_RATIO = 0.618034
+"""Steps of this size around the circle of hues keep any number of classes well apart."""
+
+
+def class_colour(label: int) -> Colour:
+    """Give the RGB colour of a class: bright, and far from that of its neighbours."""
+    hue = (0.02 + label * GOLDEN_RATIO) % 1
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.85, 0.95)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def draw_boxes(
+    image: Pixels,
+    boxes_px: NDArray[np.float32],
+    labels: NDArray[np.int32],
+    captions: Sequence[str],
+) -> Pixels:
+    """Draw boxes (K, 4) with a caption each on a copy of an RGB image; the first lie on top."""
+    drawn = image.copy()
+    thickness = max(1, round(max(image.shape[:2]) / 320))
+    for box, label in reversed(list(zip(boxes_px, labels, strict=True))):
+        x0, y0, x1, y1 = (round(float(side)) for side in box)
+        cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), class_colour(int(label)), thickness, cv2.LINE_AA)
+    return _with_captions(drawn, boxes_px, labels, captions)
+
+
+def draw_detections(image: Pixels, detections: Detections) -> Pixels:
+    """Draw detections with class and score on a copy of an RGB image."""
+    captions = [f"{found.label} {found.score:.2f}" for found in detections]
+    return draw_boxes(image, detections.boxes_px, detections.labels, captions)
+
+
+def draw_ground_truth(image: Pixels, truth: GroundTruth, class_names: Sequence[str]) -> Pixels:
+    """Draw the labelled objects on a copy of an RGB image; a difficult one has a question mark."""
+    captions = [
+        class_names[label] + (" ?" if difficult else "")
+        for label, difficult in zip(truth.labels, truth.difficult, strict=True)
+    ]
+    return draw_boxes(image, truth.boxes_px, truth.labels, captions)
+
+
+def draw_comparison(image: Pixels, truth: GroundTruth, detections: Detections) -> Pixels:
+    """Draw the ground truth on the left and the detections on the right, each with its heading."""
+    left = draw_ground_truth(image, truth, detections.class_names)
+    right = draw_detections(image, detections)
+    gap = np.full((image.shape[0], 6, 3), 255, np.uint8)
+    both = np.concatenate([left, gap, right], axis=1)
+    heading = Image.new("RGB", (both.shape[1], 24), "white")
+    pen = ImageDraw.Draw(heading)
+    pen.text((4, 3), "ground truth", fill="black", font=_font(15))
+    pen.text((image.shape[1] + 10, 3), "detections", fill="black", font=_font(15))
+    return np.concatenate([np.asarray(heading), both])
+
+
+def tile_pictures(pictures: Sequence[Pixels], columns: int) -> Pixels:
+    """Put pictures of one size side by side on one sheet."""
+    rows = [pictures[start : start + columns] for start in range(0, len(pictures), columns)]
+    white = np.full_like(pictures[0], 255)
+    return np.concatenate(
+        [np.concatenate([*row, *[white] * (columns - len(row))], axis=1) for row in rows], axis=0
+    )
+
+
+def save_picture(path: Path, image: Pixels) -> None:
+    """Write an RGB image; the suffix of `path` says in which format.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise InputError(f"{path} cannot be encoded: choose .jpg or .png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
+
+
+def _with_captions(
+    image: Pixels, boxes_px: NDArray[np.float32], labels: NDArray[np.int32], captions: Sequence[str]
+) -> Pixels:
+    """Write each caption on its class's colour, above the box, or inside where there is no room above."""
+    picture = Image.fromarray(image)
+    pen = ImageDraw.Draw(picture)
+    font = _font(max(10, round(max(image.shape[:2]) / 45)))
+    for box, label, caption in reversed(list(zip(boxes_px, labels, captions, strict=True))):
+        colour = class_colour(int(label))
+        _, _, width, height = font.getbbox(caption)
+        x = min(max(float(box[0]), 0), max(image.shape[1] - width - 4, 0))
+        y = float(box[1]) - height - 3
+        y = y if y >= 0 else max(float(box[1]), 0)
+        pen.rectangle((x, y, x + width + 4, y + height + 3), fill=colour)
+        pen.text((x + 2, y + 1), caption, fill=_readable_on(colour), font=font)
+    return np.array(picture)
+
+
+def _readable_on(colour: Colour) -> str:
+    red, green, blue = colour
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else "white"
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    # matplotlib brings a font that knows most alphabets.
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(file), size)

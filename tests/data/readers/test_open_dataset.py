@@ -1,0 +1,71 @@
+"""Opening a data set of any format: recognised by content, or one clear line."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ssd_keras.data.readers import FORMATS, open_dataset
+from ssd_keras.data.samples import GroundTruth, Sample
+from ssd_keras.errors import InputError
+
+JPEG = cv2.imencode(".jpg", np.full((60, 100, 3), 90, np.uint8))[1].tobytes()
+
+
+@pytest.fixture
+def samples():
+    truth = GroundTruth(np.float32([[1, 2, 30, 40], [5, 6, 7, 8]]), np.array([1, 0]))
+    return [Sample(JPEG, truth, "a"), Sample(JPEG, GroundTruth.empty(), "b")]
+
+
+@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
+def test_what_a_format_writes_is_recognised_and_read(known, samples, tmp_path):
+    known.write(tmp_path / "out", {"train": samples, "val": samples[:1]}, ["dog", "cat"])
+    for path in (tmp_path / "out", str(tmp_path / "out")):
+        data = open_dataset(path, ["dog", "cat"])
+        assert data.format == known.name
+        assert {name: len(split) for name, split in data.items()} == {"train": 2, "val": 1}
+        np.testing.assert_array_equal(
+            data["train"][0].ground_truth.boxes_px, samples[0].ground_truth.boxes_px
+        )
+        assert data["train"][0].ground_truth.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
+def test_class_names_that_do_not_fit_are_an_error(known, samples, tmp_path):
+    known.write(tmp_path / "out", {"train": samples}, ["dog", "cat"])
+    with pytest.raises(InputError, match="class 'cat' is not in the list"):
+        open_dataset(tmp_path / "out", ["dog"])
+
+
+def one_line_about(path):
+    with pytest.raises(InputError) as error:
+        open_dataset(path)
+    assert "\n" not in str(error.value)
+    assert str(path) in str(error.value)
+    return str(error.value)
+
+
+def test_a_missing_path(tmp_path):
+    assert "does not exist" in one_line_about(tmp_path / "missing")
+
+
+def test_an_empty_folder(tmp_path):
+    assert "is an empty folder" in one_line_about(tmp_path)
+
+
+def test_images_without_labels(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(JPEG)
+    assert "has images but no labels" in one_line_about(tmp_path)
+
+
+def test_an_unknown_format(tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    assert "is in no known format: give a folder with Annotations" in one_line_about(tmp_path)
+    assert "is no data set: give" in one_line_about(tmp_path / "a.txt")
+
+
+def test_labels_without_any_image(tmp_path):
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "JPEGImages").mkdir()
+    (tmp_path / "Annotations" / "a.xml").write_text("<annotation/>")
+    assert "no image that can be used" in one_line_about(tmp_path)
