@@ -135,8 +135,8 @@ class _Look(NamedTuple):
 
 
 def _key(sample: Sample) -> object:
-    """What makes two samples the same image: its file, or else the very object."""
-    return sample.image if isinstance(sample.image, Path) else id(sample.image)
+    """What makes two samples the same image: its file, or else the sample itself."""
+    return sample.image if isinstance(sample.image, Path) else id(sample)
 
 
 def _distinct_samples(dataset: Dataset) -> dict[object, Sample]:

@@ -197,9 +197,8 @@ def _columns_of_header(table: Path, header: Sequence[str]) -> dict[str, int]:
         for column, names in COLUMN_NAMES.items()
         if not places.keys().isdisjoint(names)
     }
-    for names in CORNER_NAMES:
-        if places.keys() >= set(names) and not columns.keys() >= set(CORNERS):
-            columns |= {column: places[name] for column, name in zip(CORNERS, names, strict=True)}
+    corners = max(CORNER_NAMES, key=lambda names: len(places.keys() & set(names)))
+    columns |= {column: places[name] for column, name in zip(CORNERS, corners, strict=True) if name in places}
     missing = [column for column in ("image", *CORNERS, "class") if column not in columns]
     if missing:
         raise InputError(

@@ -1,0 +1,58 @@
+"""Tensor functions under test, run as training runs them, with NumPy arrays in and out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function of tensors on the backend in use; it takes and gives NumPy arrays."""
+    run = _compile(function)
+
+    def call(*arrays: np.ndarray) -> Any:
+        result = run(*[ops.convert_to_tensor(array) for array in arrays])
+        return keras.tree.map_structure(ops.convert_to_numpy, result)
+
+    return call
+
+
+def gradients(function: Callable[..., Any], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Give the gradients of a scalar function with respect to each of its arguments."""
+    tensors = [ops.convert_to_tensor(array) for array in arrays]
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            found = jax.grad(function, argnums=tuple(range(len(tensors))))(*tensors)
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                tape.watch(tensors)
+                value = function(*tensors)
+            found = tape.gradient(value, tensors, unconnected_gradients="zero")
+        case "torch":
+            for tensor in tensors:
+                tensor.requires_grad_(True)
+            function(*tensors).backward()
+            found = [tensor.grad for tensor in tensors]
+        case other:
+            raise NotImplementedError(other)
+    return [ops.convert_to_numpy(gradient) for gradient in found]
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    match keras.backend.backend():
+        case "jax":
+            import jax
+
+            return jax.jit(function)
+        case "tensorflow":
+            import tensorflow as tf
+
+            return tf.function(function, jit_compile=True)
+        case _:
+            return function

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from ssd_keras.detections import Detection, Detections
+
+NAMES = ("car", "truck")
+
+
+def some() -> Detections:
+    return Detections(
+        boxes_px=[[10, 20, 30, 40], [0, 0, 5, 5], [1.25, 2.004, 3, 4]],
+        scores=[0.25, 0.75, 0.5],
+        labels=[0, 1, 0],
+        class_names=NAMES,
+        size=(100, 200),
+    )
+
+
+def test_nothing_found_is_normal():
+    nothing = Detections([], [], [], NAMES, (10, 20))
+    assert len(nothing) == 0
+    assert list(nothing) == []
+    assert nothing.boxes_px.shape == (0, 4)
+    assert str(nothing) == "nothing found"
+    assert nothing.as_json() == []
+    assert len(nothing.above(0.0)) == 0
+
+
+def test_best_score_comes_first():
+    found = some()
+    assert found.scores.tolist() == [0.75, 0.5, 0.25]
+    assert found.labels.tolist() == [1, 0, 0]
+    assert found.boxes_px[0].tolist() == [0, 0, 5, 5]
+
+
+def test_equal_scores_keep_their_order():
+    found = Detections(np.arange(12).reshape(3, 4), [0.5, 0.5, 0.5], [0, 1, 0], NAMES, (9, 9))
+    assert found.boxes_px.tolist() == np.arange(12).reshape(3, 4).tolist()
+
+
+def test_types():
+    found = some()
+    assert (found.boxes_px.dtype, found.scores.dtype, found.labels.dtype) == ("float32", "float32", "int32")
+    assert found.class_names == NAMES
+    assert found.size == (100, 200)
+
+
+def test_iterating_names_each_object():
+    assert next(iter(some())) == Detection("truck", 0.75, (0.0, 0.0, 5.0, 5.0))
+    assert len(list(some())) == len(some()) == 3
+
+
+def test_reads_as_a_line_of_text():
+    assert str(some()).split("; ")[2] == "car 0.25 at (10, 20)-(30, 40)"
+
+
+def test_threshold_is_inclusive():
+    assert some().above(0.5).scores.tolist() == [0.75, 0.5]
+    assert len(some().above(0.76)) == 0
+    assert some().above(0.5).size == (100, 200)
+
+
+def test_json_holds_label_score_and_box():
+    assert some().as_json()[1] == {"label": "car", "score": 0.5, "box": [1.25, 2.0, 3.0, 4.0]}
+
+
+def test_input_is_not_changed():
+    scores = np.array([0.1, 0.9], np.float32)
+    Detections(np.zeros((2, 4)), scores, [0, 1], NAMES, (1, 1))
+    assert scores.tolist() == pytest.approx([0.1, 0.9])
+
+
+@pytest.mark.parametrize(
+    ("boxes", "scores", "labels"),
+    [
+        (np.zeros((2, 4)), [0.5], [0]),
+        (np.zeros((1, 4)), [0.5, 0.5], [0, 0]),
+        (np.zeros((1, 4)), [0.5], []),
+        (np.zeros((1, 4)), [np.nan], [0]),
+        ([[0, 0, np.inf, 1]], [0.5], [0]),
+        (np.zeros((1, 4)), [0.5], [2]),
+        (np.zeros((1, 4)), [0.5], [-1]),
+    ],
+)
+def test_what_does_not_agree_is_refused(boxes, scores, labels):
+    with pytest.raises(ValueError):
+        Detections(boxes, scores, labels, NAMES, (10, 10))
