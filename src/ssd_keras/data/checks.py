@@ -21,7 +21,7 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 EDGE_TOLERANCE = 1.0
 """Pixels beyond the edge that are cut off without a word: Pascal VOC counts pixels from 1, others from 0."""
 
-BOX_ADVICE = "correct the file, or run 'ssd inspect DATA --fix OUT'"
+BOX_ADVICE = "correct the file"
 
 LARGEST = float(np.finfo(np.float32).max)
 
