@@ -14,10 +14,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from measuring import report
 from numpy.typing import NDArray
+
+from ssd_keras.data.samples import GroundTruth
 
 BACKENDS = [name for name in ("tensorflow", "jax", "torch") if importlib.util.find_spec(name)]
 PAGE = Path(__file__).parent.parent / "docs" / "backends.md"
@@ -41,7 +44,9 @@ def main() -> None:
             "shape": " × ".join(map(str, first[quantity].shape)) or "scalar",
             "largest value": float(np.abs(first[quantity]).max()),
             **{
-                f"{backend} − {BACKENDS[0]}": float(np.abs(results[backend][quantity] - first[quantity]).max())
+                f"{backend} − {BACKENDS[0]}": float(
+                    np.abs(results[backend][quantity] - first[quantity]).max()
+                )
                 for backend in BACKENDS[1:]
             },
         }
@@ -70,12 +75,15 @@ def compute(folder: Path) -> None:
     boxes, labels = _padded(scenes, size)
     raw = model.predict_on_batch(images)
     targets = make_targets(
-        *(keras.ops.convert_to_tensor(value) for value in (model.anchor_boxes, boxes, labels)),
+        keras.ops.convert_to_tensor(model.anchor_boxes),
+        keras.ops.convert_to_tensor(boxes),
+        keras.ops.convert_to_tensor(labels),
         model.variances,
         model.iou_threshold,
         model.neutral_threshold,
     )
-    parts = model.multibox_loss(targets, *(keras.ops.convert_to_tensor(raw[key]) for key in ("offsets", "logits")))
+    tensors = {key: keras.ops.convert_to_tensor(value) for key, value in raw.items()}
+    parts = model.multibox_loss(targets, tensors["offsets"], tensors["logits"])
     decoded = model.decoder().predict_on_batch(raw)
     values: dict[str, NDArray[np.float64]] = {
         "anchors": model.anchor_boxes,
@@ -86,10 +94,14 @@ def compute(folder: Path) -> None:
         "loss": keras.ops.convert_to_numpy(parts.total),
         "detected scores": decoded["scores"],
     }
-    np.savez(folder / f"{keras.backend.backend()}.npz", **{k: np.asarray(v, np.float64) for k, v in values.items()})  # type: ignore[arg-type]
+    in_float64: dict[str, Any] = {name: np.asarray(value, np.float64) for name, value in values.items()}
+    np.savez(folder / f"{keras.backend.backend()}.npz", **in_float64)
 
 
-def _padded(scenes: list, size: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.int32]]:  # type: ignore[type-arg]
+def _padded(
+    scenes: list[tuple[NDArray[np.uint8], GroundTruth]], size: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Boxes (B, M, 4), relative, and labels (B, M) of the scenes."""
     height, width = size
     boxes, labels = np.zeros((len(scenes), 16, 4), np.float32), np.full((len(scenes), 16), -1, np.int32)
     for row, (_, truth) in enumerate(scenes):

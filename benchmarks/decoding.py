@@ -1,20 +1,24 @@
 """How long decoding takes: 8,732 anchors (SSD300), 20 classes, thousands of candidates above 0.01.
 
-    python benchmarks/decoding.py [--rounds 15]
+python benchmarks/decoding.py [--rounds 15]
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import ops
 from measuring import report, seconds_in_turn
+from numpy.typing import NDArray
 
 from ssd_keras.boxes.anchors import PaperAnchors
 from ssd_keras.models.decoding import DecodeDetections, Decoding
+
+Floats = NDArray[np.float32]
 
 CLASSES = 20
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
@@ -40,7 +44,7 @@ def main() -> None:
             name: _compiled(anchors, settings, raw)
             for name, settings in {"per class": Decoding(), "best class": Decoding(fast=True)}.items()
         }
-        times = seconds_in_turn({name: lambda run=run: run() for name, run in tasks.items()}, rounds)
+        times = seconds_in_turn(tasks, rounds)
         rows += [
             {
                 "decoding": name,
@@ -54,14 +58,14 @@ def main() -> None:
     report("decoding", title, rows)
 
 
-def _compiled(anchors: np.ndarray, settings: Decoding, raw: dict[str, np.ndarray]):  # type: ignore
+def _compiled(anchors: Floats, settings: Decoding, raw: dict[str, Floats]) -> Callable[[], object]:
     inputs = {key: keras.Input(value.shape[1:], name=key) for key, value in raw.items()}
     decoder = keras.Model(inputs, DecodeDetections(anchors, VARIANCES, settings)(inputs))
     decoder.compile(jit_compile=keras.backend.backend() != "torch")
     return lambda: decoder.predict_on_batch(raw)
 
 
-def _crowded_predictions(batch: int, anchors: int) -> dict[str, np.ndarray]:
+def _crowded_predictions(batch: int, anchors: int) -> dict[str, Floats]:
     """Raw predictions of an undecided network: thousands of scores above 0.01 in an image."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1.5, (batch, anchors, CLASSES + 1)).astype(np.float32)

@@ -129,8 +129,8 @@ def test_paper_clip_cuts_at_the_edges():
 
 
 def test_port_clip_moves_what_reaches_the_far_edge_to_the_last_pixel():
-    settings = {"scales": (0.199, 0.2), "aspect_ratios": ((1.0,),), "two_boxes_for_ar1": False}
-    # Squares of 19.9 pixels in an image of 200 × 100, one cell 10 pixels wide after the other.
+    settings = {"scales": (0.299, 0.3), "aspect_ratios": ((1.0,),), "two_boxes_for_ar1": False}
+    # Squares of 29.9 pixels in an image of 200 × 100, one cell 10 pixels wide after the other.
     grid = {"image_size": (100, 200), "feature_sizes": [(1, 20)]}
     scale = [200, 100, 200, 100]
     free = ScaledAnchors(**settings).boxes(**grid) * scale

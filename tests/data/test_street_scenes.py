@@ -6,25 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_keras.data.street_scenes import (
-    DEFAULT_SIZE,
-    LOOKALIKES,
-    MOODS,
-    SMALLEST_SIDE,
-    STREET_CLASSES,
-    Camera,
-    Scene,
-    Sprite,
-    Thing,
-    draw_street_scene,
-    paint_car_side,
-    paint_cyclist,
-    paint_light,
-    paint_pedestrian,
-    paint_truck_side,
-    street_scenes,
-    visible_ground_truth,
-)
+from ssd_keras.data.street_scenes import STREET_CLASSES, draw_street_scene, street_scenes
+from ssd_keras.data.street_scenes.furniture import LOOKALIKES, paint_light
+from ssd_keras.data.street_scenes.generator import DEFAULT_SIZE, SMALLEST_SIDE
+from ssd_keras.data.street_scenes.people import paint_cyclist, paint_pedestrian
+from ssd_keras.data.street_scenes.scene import Scene, visible_ground_truth
+from ssd_keras.data.street_scenes.sprite import Camera, Sprite, Thing
+from ssd_keras.data.street_scenes.vehicles import paint_car_side, paint_truck_side
+from ssd_keras.data.street_scenes.weather import MOODS
 from ssd_keras.errors import InputError
 
 

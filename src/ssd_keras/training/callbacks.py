@@ -113,8 +113,8 @@ class ShowProgress(keras.callbacks.Callback):
         self._started = time.perf_counter()
         self._bar.start()
 
-    def on_train_end(self, logs: Any = None) -> None:
-        """Take the bar away."""
+    def close(self) -> None:
+        """Take the bar away, however the training ended."""
         self._bar.stop()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:

@@ -105,26 +105,31 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> 
     steps = loader.steps_per_epoch
     model.compile(optimizer=make_optimizer(recipe, steps))
     saver = EvaluateAndSave(folder, recipe, steps * recipe.batch_size, val_split)
+    progress = ShowProgress(recipe.epochs, steps, recipe.batch_size, quiet)
     callbacks = [
         StopAtLostLoss(folder, loader),
         saver,
         keras.callbacks.CSVLogger(folder.log),
-        ShowProgress(recipe.epochs, steps, recipe.batch_size, quiet),
+        progress,
     ]
     if recipe.ema_momentum:
         # First, so that evaluation and saving at the end of an epoch see the averaged weights.
         callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     started = time.perf_counter()
-    history = model.fit(
-        loader.batches,
-        epochs=recipe.epochs,
-        steps_per_epoch=steps,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
+    try:
+        history = model.fit(
+            loader.batches,
+            epochs=recipe.epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+    finally:  # also where the loss is lost or Ctrl-C is pressed
+        progress.close()
+        if saver.finished_epochs:
+            draw_curves(folder)
     seconds = time.perf_counter() - started
-    draw_curves(folder)
     metrics = {key: values[-1] for key, values in history.history.items() if "loss" in key}
     metrics["mAP"] = saver.best if math.isfinite(saver.best) else None
     run = Run(
