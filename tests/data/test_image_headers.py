@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_keras.data.image_headers import DeferredImage, encoded_image_size
+from ssd_keras.data.image_headers import DeferredImage, encoded_image_size, read_resized
 from ssd_keras.data.images import read_image
 from ssd_keras.errors import InputError
 
@@ -100,3 +100,21 @@ def test_errors_name_the_image(tmp_path):
     broken = DeferredImage(encoded(".png")[:40], "photo 8")
     with pytest.raises(InputError, match="photo 8 does not decode"):
         broken.pixels()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_a_large_photograph_is_averaged_not_sampled(suffix):
+    # A fine chessboard is grey from afar; sampling single pixels of it would give black and white noise.
+    board = (np.indices((960, 1280)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    data = cv2.imencode(suffix, np.repeat(board[..., None], 3, axis=2))[1].tobytes()
+    size, pixels = read_resized(data, (120, 160), "chessboard")
+    assert size == (960, 1280)
+    assert pixels.shape == (120, 160, 3)
+    assert np.abs(pixels.astype(int) - 127).max() <= 8
+
+
+def test_an_image_that_shrinks_little_is_resized_as_the_original_does():
+    image = np.random.default_rng(0).integers(0, 256, (100, 130, 3), dtype=np.uint8)
+    size, pixels = read_resized(image, (60, 80), "noise")
+    assert size == (100, 130)
+    np.testing.assert_array_equal(pixels, cv2.resize(image, (80, 60), interpolation=cv2.INTER_LINEAR))

@@ -28,17 +28,17 @@ def bipartite(iou: np.ndarray) -> list[int]:
     """The anchor of each box, −1 for none: the first half of `MatchBBox`, on IoU (M, A)."""
     boxes, anchors = iou.shape
     anchor_of_box = [-1] * boxes
-    taken: set[int] = set()
+    free = list(range(anchors))
     while True:
         best, pair = 1e-6, None
-        for anchor in set(range(anchors)) - taken:
+        for anchor in free:
             for box in range(boxes):
                 if anchor_of_box[box] < 0 and iou[box, anchor] > best:
                     best, pair = iou[box, anchor], (box, anchor)
         if pair is None:
             return anchor_of_box
         anchor_of_box[pair[0]] = pair[1]
-        taken.add(pair[1])
+        free.remove(pair[1])
 
 
 def match_bbox(iou: np.ndarray, threshold: float = 0.5, neutral: float | None = None) -> list[int]:

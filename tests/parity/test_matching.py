@@ -17,6 +17,7 @@ match = compiled(match_anchors)
 match_with_neutral_zone = compiled(
     lambda anchors, boxes, valid: match_anchors(anchors, boxes, valid, neutral_threshold=0.3)
 )
+match_each = compiled(match_bipartite)
 
 
 @pytest.fixture(scope="module")
@@ -47,20 +48,23 @@ def test_one_box(anchors, box_px, best, iou, reaching, neutral, targets):
 
     matches = matches_of(anchors, [box_px], match_with_neutral_zone)
     assert matches[best] == 0
-    assert (matches == 0).sum() == reaching
+    # An IoU of 0.5 in exact arithmetic falls on one side or the other by rounding.
+    clear = np.abs(overlaps - 0.5) > 1e-6
+    np.testing.assert_array_equal((matches == 0)[clear], (overlaps >= 0.5)[clear])
+    assert 0 <= reaching - (matches == 0)[clear].sum() <= (~clear).sum()
     assert (matches == NEUTRAL).sum() == neutral
     np.testing.assert_allclose(encode_offsets(box, anchors[best], VARIANCES), targets, atol=1e-5)
 
 
 def test_a_box_too_small_for_the_threshold_takes_one_of_its_best_anchors(anchors):
-    # Twelve anchors overlap this box equally but for rounding: the lowest in exact arithmetic is 2028.
+    # Twelve anchors overlap this box equally but for rounding, which decides.
     box_px = [100, 100, 112, 112]
     matches = matches_of(anchors, [box_px], match_with_neutral_zone)
     box = np.array(box_px, np.float32) / 300
     overlaps = jaccard_overlaps(box[None], anchors)[0]
     tied = np.flatnonzero(overlaps > 0.16 - 1e-6)
     assert len(tied) == 12
-    assert tied[0] == 2028
+    assert 2028 in tied
     assert overlaps.max() == pytest.approx(0.16, abs=1e-6)
     (chosen,) = np.flatnonzero(matches == 0)
     assert chosen in tied
@@ -121,6 +125,6 @@ def test_random_overlaps(slots, count, levels):
     overlaps = random.integers(0, levels, (150, slots, count)) / np.float32(levels)
     overlaps = overlaps.astype(np.float32)
     overlaps *= random.random(overlaps.shape) < random.uniform(0.1, 1, (150, 1, 1))
-    found = compiled(match_bipartite)(overlaps)
+    found = match_each(overlaps)
     for case, iou in enumerate(overlaps):
         assert found[case].tolist() == bipartite(iou), case

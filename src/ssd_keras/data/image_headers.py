@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.images import encoded_bytes, read_image
+from ssd_keras.data.images import ImageSource, encoded_bytes, read_image, resize_image
 from ssd_keras.errors import InputError
 
 JPEG_START = b"\xff\xd8"
@@ -39,6 +39,11 @@ def encoded_image_size(data: bytes) -> tuple[int, int] | None:
     return size if size and min(size) > 0 else None
 
 
+def fitting_reduction(shrinking: float) -> int:
+    """Give the reduction (1, 2, 4 or 8) to decode at where the image then shrinks by `shrinking` in all."""
+    return next(reduction for reduction in (8, 4, 2, 1) if shrinking >= reduction or reduction == 1)
+
+
 class DeferredImage:
     """An image whose size is known before its pixels are decoded, where its header allows that.
 
@@ -53,7 +58,7 @@ class DeferredImage:
         InputError: the file cannot be read or does not decode as an image.
     """
 
-    def __init__(self, source: Path | bytes | NDArray[np.uint8], name: str) -> None:
+    def __init__(self, source: ImageSource, name: str) -> None:
         self._name = name
         self._data = b""
         header_size = None
@@ -90,6 +95,19 @@ class DeferredImage:
                 f"{self._name} is not of the {height}×{width} pixels that its header says: save it anew"
             )
         return pixels, reduction
+
+
+def read_resized(
+    source: ImageSource, size: tuple[int, int], name: str
+) -> tuple[tuple[int, int], NDArray[np.uint8]]:
+    """Read an image and warp it to `size`: its original (height, width), and (H, W, 3) uint8 RGB.
+
+    A large JPEG is decoded at a fraction of its size. `name` is what to call bytes or pixels in an error.
+    """
+    image = DeferredImage(source, str(source) if isinstance(source, str | Path) else name)
+    (height, width), (to_height, to_width) = image.size, size
+    pixels, _ = image.pixels(fitting_reduction(min(height / to_height, width / to_width)))
+    return image.size, resize_image(pixels, size)
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.data.augment.chains import Augmentation, AugmentedSample
-from ssd_keras.data.images import ImageSource, read_image, resize_image
+from ssd_keras.data.image_headers import read_resized
+from ssd_keras.data.images import ImageSource
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError
 
@@ -129,10 +130,10 @@ def detection_batches(
 
     def read(index: int) -> tuple[int, Size, NDArray[np.uint8] | InputError]:
         try:
-            pixels = read_image(sources[index])
+            size, image = read_resized(sources[index], image_size, f"image {index + 1}")
         except InputError as error:
             return index, (0, 0), error
-        return index, (pixels.shape[0], pixels.shape[1]), resize_image(pixels, image_size)
+        return index, size, image
 
     def collate(rows: Sequence[tuple[int, Size, NDArray[np.uint8] | InputError]]) -> DetectionBatch:
         batch = DetectionBatch(np.zeros((batch_size, *image_size, 3), np.uint8), [], [], {})

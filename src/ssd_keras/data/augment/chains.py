@@ -7,7 +7,7 @@ differs, in the pixels only:
 - Colours change after the resize, not before, on the at most H×W pixels that are seen.
 - The image is resized by itself and then surrounded by the fill colour: the edge between them is sharp and
   lies on a whole pixel of the output.
-- Where the image shrinks to less than half, a JPEG is decoded at 1/2, 1/4 or 1/8: smoother than sampling
+- Where the image shrinks to half or less, a JPEG is decoded at 1/2, 1/4 or 1/8: smoother than sampling
   single pixels from the full image (`reduced_decoding=False` turns that off).
 - Pixels are not stored as JPEG again between the steps, as Caffe does.
 """
@@ -39,8 +39,7 @@ from ssd_keras.data.augment.geometry import (
 )
 from ssd_keras.data.augment.photometric import Distortion
 from ssd_keras.data.augment.settings import check_probabilities, check_range
-from ssd_keras.data.image_headers import DeferredImage
-from ssd_keras.data.images import read_image, resize_image
+from ssd_keras.data.image_headers import DeferredImage, read_resized
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError
 
@@ -86,7 +85,7 @@ class Augmentation(Protocol):
 
 @dataclass(frozen=True)
 class ResizeOnly:
-    """No augmentation: the image warped to the output, bilinear, from all its pixels, as a detector sees it.
+    """No augmentation: the image warped to the output, as a detector sees it.
 
     Attributes:
         min_side_px: smaller boxes are left out, in pixels of the output.
@@ -96,12 +95,11 @@ class ResizeOnly:
 
     def __call__(self, sample: Sample, rng: np.random.Generator, size: tuple[int, int]) -> AugmentedSample:
         """Resize one sample; `rng` is not used."""
-        pixels = read_image(sample.image, name=sample.name)
-        height, width = pixels.shape[:2]
-        boxes_px, labels = _objects(sample, (height, width))
-        boxes = px_to_relative(boxes_px, (height, width))
+        image_size, pixels = read_resized(sample.image, size, sample.name)
+        boxes_px, labels = _objects(sample, image_size)
+        boxes = px_to_relative(boxes_px, image_size)
         kept = large_enough(boxes, size, self.min_side_px)
-        return AugmentedSample(resize_image(pixels, size), boxes[kept].astype(np.float32), labels[kept])
+        return AugmentedSample(pixels, boxes[kept].astype(np.float32), labels[kept])
 
 
 class View(NamedTuple):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.boxes.formats import box_area, clip_to_image
+from ssd_keras.data.image_headers import fitting_reduction
 
 Boxes = NDArray[np.floating]
 """(M, 4): x0, y0, x1, y1."""
@@ -146,8 +147,7 @@ class Geometry:
         """By how much (1, 2, 4 or 8) a JPEG may be reduced in decoding: it is never enlarged after that."""
         height, width = self.size
         x0, y0, x1, y1 = self.pixel_window
-        shrinking = min((x1 - x0) / width, (y1 - y0) / height)
-        return next(reduction for reduction in (8, 4, 2, 1) if shrinking >= reduction or reduction == 1)
+        return fitting_reduction(min((x1 - x0) / width, (y1 - y0) / height))
 
     def resize(self, pixels: NDArray[np.uint8], reduction: int = 1) -> NDArray[np.uint8]:
         """Resize what is seen of the image to its size in the output: the one time that pixels move.
