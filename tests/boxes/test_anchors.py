@@ -194,3 +194,18 @@ def test_wrong_descriptions_are_refused_in_one_line(make, complaint):
     with pytest.raises(InputError, match=complaint) as raised:
         make()
     assert "\n" not in str(raised.value)
+
+
+def test_one_list_of_aspect_ratios_serves_all_layers():
+    sizes = [(37, 60), (18, 30), (9, 15), (4, 7)]
+    scales = (0.08, 0.16, 0.32, 0.64, 0.96)
+    everywhere = ScaledAnchors(scales=scales, aspect_ratios=(0.5, 1.0, 2.0))
+    per_layer = ScaledAnchors(scales=scales, aspect_ratios=((0.5, 1.0, 2.0),) * 4)
+    np.testing.assert_array_equal(everywhere.boxes((300, 480), sizes), per_layer.boxes((300, 480), sizes))
+    assert anchors_from_config(json.loads(json.dumps(everywhere.get_config()))) == everywhere
+
+
+def test_scales_are_spaced_evenly_between_two():
+    anchors = ScaledAnchors.evenly_scaled(4, 0.1, 0.9)
+    np.testing.assert_allclose(anchors.scales, (0.1, 0.3, 0.5, 0.7, 0.9))
+    assert anchors.boxes_per_cell == (4, 4, 4, 4)

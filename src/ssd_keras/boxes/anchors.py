@@ -191,7 +191,7 @@ class ScaledAnchors(_Anchors):
 
     Attributes:
         scales: one a predictor layer, and one more for the second square of the last.
-        aspect_ratios: per predictor layer, 1 included.
+        aspect_ratios: per predictor layer, 1 included; or one list of numbers for all layers.
         two_boxes_for_ar1: a second square at every cell.
         steps: distance of the cells' centres in pixels; None: the image's side over the feature map's.
         offsets: place of the first centre as a fraction of the step; None: 0.5.
@@ -202,7 +202,7 @@ class ScaledAnchors(_Anchors):
     """
 
     scales: tuple[float, ...]
-    aspect_ratios: tuple[tuple[float, ...], ...]
+    aspect_ratios: tuple[tuple[float, ...], ...] | tuple[float, ...]
     two_boxes_for_ar1: bool = True
     steps: tuple[PerAxis | None, ...] | None = None
     offsets: tuple[PerAxis, ...] | None = None
@@ -211,7 +211,7 @@ class ScaledAnchors(_Anchors):
     kind: ClassVar[str] = "scaled"
 
     def __post_init__(self) -> None:
-        layers = len(self.aspect_ratios)
+        layers = len(self.layer_ratios)
         if len(self.scales) != layers + 1:
             raise InputError(
                 f"anchors: {len(self.scales)} scales for {layers} predictor layers: give one per layer "
@@ -219,14 +219,32 @@ class ScaledAnchors(_Anchors):
             )
         self._check_layer_counts(layers)
         _check_positive("scales", self.scales)
-        for ratios in self.aspect_ratios:
+        for ratios in self.layer_ratios:
             _check_positive("aspect_ratios", ratios)
+
+    @classmethod
+    def evenly_scaled(
+        cls, layers: int, min_scale: float = 0.1, max_scale: float = 0.9, **settings: Any
+    ) -> ScaledAnchors:
+        """Space the scales of `layers` predictor layers, and the one more, evenly between two."""
+        scales = tuple(np.linspace(min_scale, max_scale, layers + 1).tolist())
+        return cls(scales=scales, **{"aspect_ratios": (0.5, 1.0, 2.0), **settings})
+
+    @property
+    def layer_ratios(self) -> tuple[tuple[float, ...], ...]:
+        """The aspect ratios of each predictor layer."""
+        layers: list[tuple[float, ...]] = []
+        for ratios in self.aspect_ratios:
+            if not isinstance(ratios, tuple):
+                return (self.aspect_ratios,) * (len(self.scales) - 1)  # type: ignore[return-value]
+            layers.append(ratios)
+        return tuple(layers)
 
     def cell_shapes(self, image_size: Size) -> list[NDArray[np.float64]]:
         """Give per predictor layer the (n, 2) width and height, in pixels, of the boxes at one cell."""
         return [
             self._layer_shapes(self.scales[layer], self.scales[layer + 1], ratios) * min(image_size)
-            for layer, ratios in enumerate(self.aspect_ratios)
+            for layer, ratios in enumerate(self.layer_ratios)
         ]
 
     def _layer_shapes(self, scale: float, next_scale: float, ratios: Sequence[float]) -> NDArray[np.float64]:

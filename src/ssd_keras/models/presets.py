@@ -33,7 +33,7 @@ PRESETS = {
         image_size=(300, 480),
         anchors=ScaledAnchors(
             scales=(0.08, 0.16, 0.32, 0.64, 0.96),
-            aspect_ratios=((0.5, 1.0, 2.0),) * 4,
+            aspect_ratios=(0.5, 1.0, 2.0),
         ),
         preprocessing={"mean": 127.5, "scale": 1 / 127.5},
         variances=(0.1, 0.1, 0.2, 0.2),

@@ -22,8 +22,11 @@ class AnchorSettings(BaseModel):
     scales: tuple[PositiveFloat, ...] | None = Field(
         None, description="Relative to the image's shorter side, one a predictor layer and one more."
     )
-    aspect_ratios: tuple[tuple[PositiveFloat, ...], ...] | None = Field(
-        None, description="Width over height, per predictor layer."
+    aspect_ratios: tuple[PositiveFloat, ...] | None = Field(
+        None, description="Width over height, the same for all predictor layers."
+    )
+    aspect_ratios_per_layer: tuple[tuple[PositiveFloat, ...], ...] | None = Field(
+        None, description="Width over height, for each predictor layer."
     )
 
 

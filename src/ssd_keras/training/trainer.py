@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from ssd_keras.models.ssd import SSD
 from ssd_keras.training.callbacks import EvaluateAndSave, ShowProgress, StopAtLostLoss
 from ssd_keras.training.curves import draw_curves
 from ssd_keras.training.optimizers import make_optimizer
-from ssd_keras.training.recipe import AugmentationSettings, Recipe
+from ssd_keras.training.recipe import AnchorSettings, AugmentationSettings, Recipe
 from ssd_keras.training.run_folder import RunFolder
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -75,7 +75,7 @@ def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
         "neutral_threshold": recipe.neutral_threshold,
     }
     changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    if recipe.anchors.scales or recipe.anchors.aspect_ratios:
+    if recipe.anchors != AnchorSettings():
         changes["anchors"] = _changed_anchors(recipe)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(PRECISIONS[recipe.precision])
@@ -183,7 +183,11 @@ def _changed_anchors(recipe: Recipe) -> Anchors:
     preset = PRESETS.get(recipe.model)
     if preset is None or not isinstance(preset.anchors, ScaledAnchors):
         raise InputError(f"model {recipe.model!r} has no scales to change: leave 'anchors' out of the recipe")
-    return ScaledAnchors(
-        scales=recipe.anchors.scales or preset.anchors.scales,
-        aspect_ratios=recipe.anchors.aspect_ratios or preset.anchors.aspect_ratios,
+    changed = recipe.anchors
+    return replace(
+        preset.anchors,
+        scales=changed.scales or preset.anchors.scales,
+        aspect_ratios=(
+            changed.aspect_ratios_per_layer or changed.aspect_ratios or preset.anchors.aspect_ratios
+        ),
     )
