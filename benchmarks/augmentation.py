@@ -9,24 +9,21 @@ Without `--data` it makes photo-like JPEG images of 500×375 pixels. Prints a ta
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+from measuring import report, seconds_in_turn
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from ssd_keras.data.augment import CHAINS
 from ssd_keras.data.images import IMAGE_SUFFIXES, read_image
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
-RESULT = Path(__file__).parent / "results" / "augmentation.json"
 OBJECTS = 3
 
 
@@ -63,35 +60,26 @@ def labelled(images: list[bytes]) -> list[Sample]:
     return samples
 
 
-def images_per_second(work: Callable[[Sample], object], samples: list[Sample], rounds: int) -> list[float]:
-    """Measure several rounds over all samples, after one that does not count."""
-    rates = []
-    for _ in range(rounds + 1):
-        start = time.perf_counter()
-        for sample in samples:
-            work(sample)
-        rates.append(len(samples) / (time.perf_counter() - start))
-    return rates[1:]
-
-
 def measure(samples: list[Sample], size: tuple[int, int], rounds: int) -> dict[str, list[float]]:
-    """Give images per second of each round, by what was measured."""
+    """Give the seconds of each round over all samples, by what was measured."""
     rng = np.random.default_rng(2)
     decoded = [Sample(read_image(s.image), s.ground_truth, s.image_id) for s in samples]
-    rates = {"decode only": images_per_second(lambda s: read_image(s.image), samples, rounds)}
+    tasks = {"decode only": partial(for_each, lambda sample: read_image(sample.image), samples)}
     for name, make_chain in CHAINS.items():
-        chain = make_chain()
+        augment = partial(make_chain(), rng=rng, size=size)
+        tasks[f"{name}, from JPEG"] = partial(for_each, augment, samples)
+        tasks[f"{name}, from pixels"] = partial(for_each, augment, decoded)
+    return seconds_in_turn(tasks, rounds)
 
-        def augment(sample: Sample, chain: Callable[..., object] = chain) -> object:
-            return chain(sample, rng, size)
 
-        rates[f"{name}, from JPEG"] = images_per_second(augment, samples, rounds)
-        rates[f"{name}, from pixels"] = images_per_second(augment, decoded, rounds)
-    return rates
+def for_each(work: Callable[[Sample], object], samples: list[Sample]) -> None:
+    """Do the work on each sample."""
+    for sample in samples:
+        work(sample)
 
 
 def main() -> None:
-    """Measure, print the table, write the JSON."""
+    """Measure and report."""
     parser = argparse.ArgumentParser(description="Images per second that one core augments.")
     parser.add_argument("--data", type=Path, help="folder of images; generated ones without it")
     parser.add_argument("--size", type=int, nargs=2, default=(300, 300), metavar=("HEIGHT", "WIDTH"))
@@ -99,29 +87,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
 
-    cv2.setNumThreads(0)  # one core: the loader runs one such process for each
+    cv2.setNumThreads(0)  # one core
     samples = labelled(encoded_images(arguments.data, arguments.images))
-    rates = measure(samples, tuple(arguments.size), arguments.rounds)
-
     height, width = arguments.size
+    times = measure(samples, (height, width), arguments.rounds)
     source = "photographs" if arguments.data else "generated images"
-    table = Table("", "images/s (median)", "lowest", "highest")
-    table.title = f"{len(samples)} {source} to {height}×{width}, one core, {arguments.rounds} rounds"
-    for name, values in rates.items():
-        table.add_row(
-            name, *(f"{value:,.0f}" for value in (statistics.median(values), min(values), max(values)))
-        )
-    Console().print(table)
-    RESULT.parent.mkdir(exist_ok=True)
-    result = {
-        "source": source,
-        "images": len(samples),
-        "size": [height, width],
-        "rounds": arguments.rounds,
-        "opencv": cv2.__version__,
-        "images_per_second": {name: round(statistics.median(values), 1) for name, values in rates.items()},
-    }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    report(
+        "augmentation",
+        f"{len(samples)} {source} to {height}×{width}, one core, {arguments.rounds} rounds",
+        [
+            {"what": name, "images/s": round(len(samples) / statistics.median(seconds), 1)}
+            for name, seconds in times.items()
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How closely the three backends agree: the same model file, the same images, each backend in its own process.
+"""How closely the three backends agree: one model file, the same images, each backend in its own process.
 
     python benchmarks/backend_agreement.py
 
-Compares raw predictions, loss and detections of TensorFlow, JAX and PyTorch, as far as they are installed, and
+Compares raw predictions, loss and detections of the backends that are installed, and
 writes the table of docs/backends.md.
 """
 

@@ -44,7 +44,7 @@ def report(name: str, title: str, rows: list[dict[str, Any]], **facts: Any) -> N
     for number, column in enumerate(rows[0]):
         table.add_column(column, justify="left" if number == 0 else "right")
     for row in rows:
-        table.add_row(*(f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()))
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
     Console().print(table)
     for key, value in facts.items():
         print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
