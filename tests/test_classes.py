@@ -32,7 +32,7 @@ def test_label_is_the_index():
 
 
 def test_unknown_class_says_where_and_what_is_near():
-    with pytest.raises(InputError, match="000012.xml: class 'catt'.*did you mean 'cat'"):
+    with pytest.raises(InputError, match=r"000012\.xml: class 'catt'.*did you mean 'cat'"):
         label_of("catt", ("dog", "cat"), "000012.xml")
 
 

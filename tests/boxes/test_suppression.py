@@ -79,9 +79,8 @@ def test_a_chain_of_overlaps_as_long_as_there_are_boxes(length):
 def test_leading_axes():
     random = np.random.default_rng(3)
     corners = random.integers(0, 12, (2, 3, K, 2))
-    boxes = np.concatenate([corners, corners + random.integers(1, 12, (2, 3, K, 2))], axis=-1).astype(
-        np.float32
-    )
+    sides = random.integers(1, 12, (2, 3, K, 2))
+    boxes = np.concatenate([corners, corners + sides], axis=-1).astype(np.float32)
     valid = random.random((2, 3, K)) < 0.8
     found = run(boxes, valid)
     assert found.shape == (2, 3, K)

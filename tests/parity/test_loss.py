@@ -1,4 +1,4 @@
-"""The loss against Caffe and the Keras port: a case worked out by hand, and random ones judged by transcriptions."""
+"""The loss against Caffe and the Keras port: a case worked out by hand, and random ones."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,7 @@ pytestmark = pytest.mark.backends
 
 
 def compiled_loss(loss):
-    return compiled(
-        lambda classes, target_offsets, offsets, logits: loss(
-            Targets(classes, target_offsets), offsets, logits
-        )
-    )
+    return compiled(lambda classes, offsets, *raw: loss(Targets(classes, offsets), *raw))
 
 
 caffe_rule = compiled_loss(MultiBoxLoss())

@@ -1,4 +1,4 @@
-"""Matching against Caffe: golden numbers on the anchors of SSD300, and random cases judged by a transcription."""
+"""Matching against Caffe: golden numbers on the anchors of SSD300, and random cases."""
 
 import numpy as np
 import pytest

@@ -66,7 +66,7 @@ def draw_comparison(image: Pixels, truth: GroundTruth, detections: Detections) -
     left = draw_ground_truth(image, truth, detections.class_names)
     right = draw_detections(image, detections)
     gap = np.full((image.shape[0], 6, 3), 255, np.uint8)
-    both = np.concatenate([left, gap, right], axis=1)
+    both = np.concatenate([left, gap, right, gap, gap], axis=1)
     heading = Image.new("RGB", (both.shape[1], 24), "white")
     pen = ImageDraw.Draw(heading)
     pen.text((4, 3), "ground truth", fill="black", font=_font(15))

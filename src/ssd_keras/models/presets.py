@@ -72,7 +72,7 @@ def build_preset(
         backbone = make_backbone(preset.features, (*size, channels))
     except ValueError as error:
         raise InputError(
-            f"model {name} cannot be built for images of {size[0]}x{size[1]}: {error}"
+            f"model {name} cannot be built for images of {size[0]}x{size[1]}: give it larger images"
         ) from error
     settings = {
         "preprocessing": preset.preprocessing,
