@@ -1,7 +1,8 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
-from on_backend import compiled
+from on_backend import called_once, compiled
 
 from ssd_keras.boxes.iou import pairwise_iou
 from ssd_keras.boxes.offsets import decode_offsets
@@ -16,8 +17,9 @@ PROCEDURES = {"per class": decode_per_class, "fast": decode_best_class}
 def decode(procedure, boxes, scores, **options):
     """Decode one image: [(label, score, box)], best first, without padding."""
     settings = Decoding(**options)
-    tensors = [ops.convert_to_tensor(np.array([array], np.float32)) for array in (boxes, scores)]
-    found = Decoded(*map(ops.convert_to_numpy, PROCEDURES[procedure](*tensors, settings)))
+    batch = [np.array([array], np.float32) for array in (boxes, scores)]
+    found = called_once(lambda *batch: PROCEDURES[procedure](*batch, settings), *batch)
+    assert isinstance(found, Decoded)
     assert (found.scores[0][:-1] >= found.scores[0][1:]).all()
     count = int((found.scores[0] > 0).sum())
     assert not found.scores[0, count:].any()
@@ -130,49 +132,60 @@ def test_scores_that_all_round_to_one_still_give_a_greedy_result():
 def test_fewer_boxes_than_detections_to_give():
     found = decode_per_class(ops.zeros((1, 3, 4)), ops.zeros((1, 3, 2)), Decoding())
     assert found.scores.shape == (1, 6)
+    assert found.boxes.shape == (1, 6, 4)
 
 
-def raw_batch(dtype="float32"):
+def raw_batch():
+    """Offsets, logits and anchors as a network gives them."""
     random = np.random.default_rng(7)
     anchors = np.sort(random.uniform(0, 1, (20, 2, 2)), axis=1).reshape(20, 4).astype(np.float32)
     offsets = random.normal(0, 1, (2, 20, 4)).astype(np.float32)
     logits = random.normal(0, 2, (2, 20, 4)).astype(np.float32)
-    return ops.cast(offsets, dtype), ops.cast(logits, dtype), anchors
+    return offsets, logits, anchors
 
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_raw_predictions_become_boxes_and_scores(fast):
     offsets, logits, anchors = raw_batch()
     settings = Decoding(fast=fast)
-    found = settings(offsets, logits, ops.convert_to_tensor(anchors), VARIANCES)
-    exponential = np.exp(ops.convert_to_numpy(logits))
-    scores = (exponential / exponential.sum(axis=-1, keepdims=True))[..., 1:]
-    boxes = decode_offsets(ops.convert_to_numpy(offsets), anchors, VARIANCES)
-    expected = (decode_best_class if fast else decode_per_class)(
-        ops.convert_to_tensor(boxes), ops.convert_to_tensor(scores), settings
-    )
+    found = called_once(lambda *raw: settings(*raw, VARIANCES), offsets, logits, anchors)
+    scores = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    boxes = decode_offsets(offsets, anchors, VARIANCES)
+    procedure = decode_best_class if fast else decode_per_class
+    expected = called_once(lambda *batch: procedure(*batch, settings), boxes, scores[..., 1:])
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ops.convert_to_numpy(one), ops.convert_to_numpy(other), atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert (found.scores > 0).any()
 
 
 def test_low_precision_is_decoded_in_float32():
-    offsets, logits, anchors = raw_batch("bfloat16")
-    anchors = ops.convert_to_tensor(anchors)
-    low = Decoding()(offsets, logits, anchors, VARIANCES)
-    full = Decoding()(ops.cast(offsets, "float32"), ops.cast(logits, "float32"), anchors, VARIANCES)
-    assert ops.dtype(low.scores) == ops.dtype(low.boxes) == "float32"
-    np.testing.assert_array_equal(ops.convert_to_numpy(low.scores), ops.convert_to_numpy(full.scores))
-    np.testing.assert_array_equal(ops.convert_to_numpy(low.boxes), ops.convert_to_numpy(full.boxes))
-
-
-def test_layer_gives_what_the_settings_give():
     offsets, logits, anchors = raw_batch()
-    settings = Decoding(max_detections=5)
-    found = DecodeDetections(anchors, VARIANCES, settings)({"offsets": offsets, "logits": logits})
-    expected = settings(offsets, logits, ops.convert_to_tensor(anchors), VARIANCES)
+
+    def decode_rounded(offsets, logits, anchors):
+        low = ops.cast(offsets, "bfloat16"), ops.cast(logits, "bfloat16")
+        full = [ops.cast(value, "float32") for value in low]
+        return [Decoding()(*raw, anchors, VARIANCES) for raw in (low, full)]
+
+    low, full = called_once(decode_rounded, offsets, logits, anchors)
+    assert low.scores.dtype == low.boxes.dtype == np.float32
+    for one, other in zip(low, full, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_layer_gives_what_the_settings_give(fast):
+    offsets, logits, anchors = raw_batch()
+    settings = Decoding(max_detections=5, fast=fast)
+    layer = DecodeDetections(anchors, VARIANCES, settings)
+    found = called_once(
+        lambda *raw: layer(dict(zip(("offsets", "logits"), raw, strict=True))), offsets, logits
+    )
+    expected = called_once(lambda *raw: settings(*raw, VARIANCES), offsets, logits, anchors)
     assert set(found) == {"boxes", "scores", "labels"}
-    assert found["scores"].shape == (2, 5)
     for name, value in found.items():
-        np.testing.assert_array_equal(
-            ops.convert_to_numpy(value), ops.convert_to_numpy(getattr(expected, name))
-        )
+        np.testing.assert_allclose(value, getattr(expected, name), atol=1e-6)
+
+    raw = {"offsets": keras.Input((20, 4)), "logits": keras.Input((20, 4))}
+    for name, tensor in layer(raw).items():
+        assert tensor.shape == (None, *found[name].shape[1:])
+        assert tensor.dtype == str(found[name].dtype)

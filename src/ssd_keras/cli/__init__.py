@@ -19,6 +19,8 @@ app = cyclopts.App(
     name="ssd",
     help="The Single Shot MultiBox Detector: own photographs in, a fast and honest detector out.",
     version=ssd_keras.__version__,
+    # Lists as they are typed: --class-names car truck
+    default_parameter=cyclopts.Parameter(consume_multiple=True, negative_iterable=()),
 )
 app.command("ssd_keras.cli.demo:demo", help="Generate street scenes, train SSD7 on them, evaluate, draw.")
 app.command("ssd_keras.cli.inspect:inspect", help="Say what is in a data set and what is wrong with it.")

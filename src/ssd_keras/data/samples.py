@@ -133,6 +133,9 @@ class Dataset(Mapping[str, Split]):
             raise InputError(f"there is no split {name!r}: this data set has {', '.join(self.splits)}")
         return self.splits[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.splits
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.splits)
 

@@ -105,11 +105,12 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> 
     steps = loader.steps_per_epoch
     model.compile(optimizer=make_optimizer(recipe, steps))
     saver = EvaluateAndSave(folder, recipe, steps * recipe.batch_size, val_split)
+    log = keras.callbacks.CSVLogger(folder.log)
     progress = ShowProgress(recipe.epochs, steps, recipe.batch_size, quiet)
     callbacks = [
         StopAtLostLoss(folder, loader),
         saver,
-        keras.callbacks.CSVLogger(folder.log),
+        log,
         progress,
     ]
     if recipe.ema_momentum:
@@ -127,6 +128,7 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> 
         )
     finally:  # also where the loss is lost or Ctrl-C is pressed
         progress.close()
+        log.on_train_end()
         if saver.finished_epochs:
             draw_curves(folder)
     seconds = time.perf_counter() - started

@@ -1,0 +1,282 @@
+"""The commands as a user calls them, on a tiny data set."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scenes import CLASSES, SIZE, write_data
+
+from ssd_keras.cli import demo, main
+
+TINY = [
+    *("--image-size", "96", "128", "--epochs", "1", "--batch-size", "4"),
+    *("--augmentation.chain", "none", "--anchors.scales", "0.25", "0.35", "0.5", "0.7", "0.9"),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(write_data(tmp_path_factory.mktemp("data") / "set", train=8, val=4, test=4))
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("runs") / "run")
+    assert main(["train", "--data", data, "--out", folder, *TINY]) == 0
+    return folder
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command line; give its exit status, standard output and standard error."""
+
+    def run_command(*words):
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run_command
+
+
+@pytest.fixture
+def fails(call):
+    """Run the command line, expect status 1 and one line of error, and give that line."""
+
+    def run_command(*words):
+        status, _, err = call(*words)
+        lines = [line for line in err.splitlines() if line.startswith("ssd: ")]
+        assert status == 1, err
+        assert len(lines) == 1, err
+        assert "Traceback" not in err
+        return lines[0]
+
+    return run_command
+
+
+def test_train_prints_its_document(call, data, tmp_path):
+    status, out, _ = call("train", "--data", data, "--out", tmp_path / "run", "--json", *TINY)
+    document = json.loads(out)
+    assert status == 0
+    assert {"run", "model", "epochs", "images_per_second", "metrics"} <= document.keys()
+    assert document["epochs"] == 1
+
+
+def test_flags_have_precedence_over_the_recipe(call, data, tmp_path):
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text("epochs: 3\nbatch_size: 4\nimage_size: [96, 128]\naugmentation: {chain: none}\n")
+    words = ("train", recipe, "--data", data, "--epochs", 1, "--out", tmp_path / "run", "--json")
+    status, out, _ = call(*words)
+    assert status == 0
+    assert json.loads(out)["epochs"] == 1
+    assert "batch_size: 4" in (tmp_path / "run" / "recipe.yaml").read_text()
+
+
+def test_inspect_counts(call, data):
+    status, out, _ = call("inspect", data, "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert document["images"] == 16
+    assert document["boxes"] == 32
+    assert set(document["classes"]) == set(CLASSES)
+    assert document["problems"] == []
+    status, out, _ = call("inspect", data)
+    assert status == 0
+    assert "16 images, 32 boxes" in out
+
+
+def test_evaluate_prints_its_document_and_table(call, data, run):
+    status, out, _ = call("evaluate", run, "--data", data, "--split", "test", "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert {"protocol", "mAP", "per_class", "images", "images_per_second"} <= document.keys()
+    assert document["images"] == 4
+    status, out, _ = call("evaluate", run, "--data", data, "--protocol", "voc07")
+    assert status == 0
+    assert "mAP" in out
+    assert "voc07" in out
+
+
+def test_detections_in_a_file_score_as_their_model(call, data, run, tmp_path):
+    _, out, _ = call("detect", run, f"{data}/JPEGImages", "--threshold", 0, "--json")
+    (tmp_path / "found.json").write_text(out)
+    of_file = json.loads(
+        call("evaluate", "--detections", tmp_path / "found.json", "--data", data, "--json")[1]
+    )
+    of_model = json.loads(call("evaluate", run, "--data", data, "--json")[1])
+    assert of_file["mAP"] == pytest.approx(of_model["mAP"], abs=1e-2)
+
+
+def test_detect_draws_and_lists(call, data, run, tmp_path):
+    image = f"{data}/JPEGImages/0001.jpg"
+    status, out, _ = call("detect", run, image, "--threshold", 0.01, "--out", tmp_path / "found", "--json")
+    (entry,) = json.loads(out)
+    assert status == 0
+    assert entry["image"] == image
+    assert entry["size"] == list(SIZE)
+    for found in entry["detections"]:
+        assert found["label"] in CLASSES
+        assert 0.01 <= found["score"] <= 1
+        x0, y0, x1, y1 = found["box"]
+        assert 0 <= x0 <= x1 <= SIZE[1]
+        assert 0 <= y0 <= y1 <= SIZE[0]
+    assert json.loads((tmp_path / "found" / "detections.json").read_text()) == [entry]
+    assert (tmp_path / "found" / "0001.jpg").exists()
+
+
+def test_a_bad_image_is_reported_and_the_rest_goes_on(call, data, run, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    status, out, err = call("detect", run, tmp_path / "bad.jpg", f"{data}/JPEGImages/0001.jpg", "--json")
+    assert status == 1
+    assert [entry["image"] for entry in json.loads(out)] == [f"{data}/JPEGImages/0001.jpg"]
+    assert "bad.jpg does not decode" in err
+    assert "1 of 2 images" in err
+
+
+def test_the_demo_leaves_what_it_says(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "SCENES", {"train": 8, "val": 2, "test": 4})
+    monkeypatch.setattr(demo, "RECIPE", {**demo.RECIPE, "epochs": 1, "image_size": (96, 160)})
+    monkeypatch.setattr(demo, "PICTURES", 2)
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = call("demo", "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert {"folder", "model", "mAP", "seconds"} <= document.keys()
+    for name in ("detections.jpg", "metrics.json", "run/curves.png", "run/log.csv", "pictures/000010.jpg"):
+        assert (tmp_path / "demo" / name).exists(), name
+    assert json.loads((tmp_path / "demo" / "metrics.json").read_text()) == document
+    status, out, _ = call("demo")
+    assert status == 0
+    for place in re.findall(r"^  (\S+)", out, flags=re.MULTILINE):
+        assert (tmp_path / place).exists(), place
+    assert (tmp_path / "demo-2").exists()
+
+
+# Bad input ---------------------------------------------------------------------------------------------
+
+
+def test_a_data_set_that_is_none_is_named(fails, tmp_path):
+    assert "missing does not exist" in fails("inspect", tmp_path / "missing")
+    (tmp_path / "empty").mkdir()
+    for command in (["inspect"], ["train", "--data"]):
+        assert "empty" in fails(*command, tmp_path / "empty")
+    assert "no data set given" in fails("train")
+
+
+@pytest.mark.parametrize(
+    ("xml", "said"),
+    [("<annotation><object>", "0000.xml"), ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "0000.xml")],
+)
+def test_labels_that_cannot_be_read_are_left_out_and_told(call, fails, tmp_path, xml, said):
+    data = write_data(tmp_path / "two", train=2)
+    (data / "Annotations" / "0000.xml").write_text(xml)
+    status, out, _ = call("inspect", data, "--json")
+    assert status == 0
+    assert said in json.loads(out)["problems"][0]["file"]
+    status, _, err = call("train", "--data", data, "--out", tmp_path / "run", *TINY)
+    assert status == 0
+    assert "1 problem" in err
+    assert said in err
+    alone = write_data(tmp_path / "one", train=1)
+    (alone / "Annotations" / "0000.xml").write_text(xml)
+    assert said in fails("train", "--data", alone, "--out", tmp_path / "run2", *TINY)
+
+
+@pytest.mark.parametrize(
+    "tag", ["<xmax>-5</xmax>", "<xmax>9999</xmax>", "<xmax>0</xmax>", "<xmax>NaN</xmax>"]
+)
+def test_boxes_that_make_no_sense_are_trained_around(call, tmp_path, tag):
+    data = write_data(tmp_path / "data", train=4)
+    file = data / "Annotations" / "0001.xml"
+    file.write_text(re.sub("<xmax>.*?</xmax>", tag, file.read_text(), count=1))
+    status, _, err = call("train", "--data", data, "--out", tmp_path / "run", *TINY)
+    assert status == 0
+    assert "0001.xml" in err
+    assert "1 problem" in err
+
+
+def test_images_that_do_not_decode_are_skipped_and_counted(call, fails, data, run, tmp_path):
+    broken = write_data(tmp_path / "data", train=8, test=1)
+    (broken / "JPEGImages" / "0003.jpg").write_bytes(b"no image")
+    status, _, err = call("train", "--data", broken, "--out", tmp_path / "run", *TINY)
+    assert status == 0
+    assert "left out 1 image" in err
+    assert "0003.jpg" in err
+    (broken / "JPEGImages" / "0008.jpg").write_bytes(b"no image")
+    assert "0008.jpg" in fails("evaluate", run, "--data", broken, "--split", "test")
+
+
+def test_classes_that_do_not_fit_are_named(fails, data, run, tmp_path):
+    assert "'red' is not in the list" in fails(
+        "train", "--data", data, "--class-names", "blue", "--out", tmp_path
+    )
+    other = write_data(tmp_path / "other", test=2)
+    for file in (other / "Annotations").iterdir():
+        file.write_text(file.read_text().replace("blue", "green").replace(">red<", ">green<"))
+    assert "'green' is not in the list" in fails("evaluate", run, "--data", other)
+
+
+def test_a_model_that_is_none_is_named(fails, data, run, tmp_path):
+    image = f"{data}/JPEGImages/0001.jpg"
+    text = tmp_path / "text.keras"
+    text.write_text("no model")
+    cut = tmp_path / "cut.keras"
+    cut.write_bytes((Path(run) / "last.keras").read_bytes()[:5000])
+    (tmp_path / "nothing").mkdir()
+    for model in (text, cut, tmp_path / "missing.keras", tmp_path / "nothing"):
+        assert model.name in fails("detect", model, image)
+
+
+def test_another_keras_model_and_another_archive_are_refused(fails, data, tmp_path):
+    import zipfile
+
+    import keras
+
+    with zipfile.ZipFile(tmp_path / "zip.keras", "w") as archive:
+        archive.writestr("a.txt", "a")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
+    for model in ("zip.keras", "dense.keras"):
+        assert model in fails("detect", tmp_path / model, f"{data}/JPEGImages/0001.jpg")
+
+
+def test_folders_in_use_are_left_alone(fails, data, run, tmp_path):
+    assert "already holds a run" in fails("train", "--data", data, "--out", run, *TINY)
+    (tmp_path / "file").write_text("kept")
+    image = f"{data}/JPEGImages/0001.jpg"
+    assert "cannot be written" in fails("detect", run, image, "--out", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_splits_that_are_not_there_are_named(fails, data, run):
+    assert "no split 'nope'" in fails("evaluate", run, "--data", data, "--split", "nope")
+    assert "either a model or --detections" in fails("evaluate", "--data", data)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nope"],
+        ["train", "--epoch", "3"],
+        ["train", "--epochs", "0"],
+        ["train", "--epochs", "x"],
+        ["detect", "model"],
+        ["detect", "model", "image", "--threshold", "2"],
+        ["evaluate", "model", "--data", "x", "--protocol", "voc99"],
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(call, words):
+    status, out, err = call(*words)
+    assert status == 2
+    assert out == ""
+    assert re.fullmatch(r"ssd: .+\n", err)
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    command = [sys.executable, "-c", "import sys; from ssd_keras.cli import main; sys.exit(main())"]
+    words = ["inspect", str(tmp_path / "missing"), "--debug"]
+    done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

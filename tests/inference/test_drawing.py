@@ -1,0 +1,65 @@
+"""Pictures: boxes where they belong, whatever the size, the number or the alphabet."""
+
+import numpy as np
+import pytest
+
+from ssd_keras.data.images import read_image
+from ssd_keras.data.samples import GroundTruth
+from ssd_keras.detections import Detections
+from ssd_keras.errors import InputError
+from ssd_keras.inference.drawing import (
+    class_colour,
+    draw_comparison,
+    draw_detections,
+    save_picture,
+    tile_pictures,
+)
+
+GREY = np.full((120, 160, 3), 128, np.uint8)
+
+
+def test_a_box_is_drawn_in_the_colour_of_its_class_and_the_image_is_left_alone():
+    found = Detections([[40, 50, 100, 110]], [0.9], [1], ("a", "b"), (120, 160))
+    drawn = draw_detections(GREY, found)
+    assert drawn.shape == GREY.shape
+    assert (GREY == 128).all()
+    for y, x in ((80, 40), (80, 99), (109, 70)):
+        np.testing.assert_allclose(drawn[y, x], class_colour(1), atol=16)
+    assert (drawn[60:100, 50:90] == 128).all()
+    assert (drawn[112:, :] == 128).all()
+
+
+def test_nothing_found_leaves_the_picture_as_it_is():
+    assert (draw_detections(GREY, Detections([], [], [], ("a",), (120, 160))) == GREY).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3)])
+def test_odd_sizes_and_names_of_any_alphabet_are_drawn(size):
+    image = np.zeros((*size, 3), np.uint8)
+    found = Detections([[0, 0, size[1], size[0]]], [1.0], [0], ("Schlagloch, яма, λάκκος",), size)
+    assert draw_detections(image, found).shape == image.shape
+
+
+def test_neighbouring_classes_have_colours_far_apart():
+    colours = np.array([class_colour(label) for label in range(20)], int)
+    assert np.abs(np.diff(colours, axis=0)).sum(axis=1).min() > 150
+
+
+def test_a_comparison_shows_both_sides():
+    truth = GroundTruth(np.array([[10, 40, 60, 90]]), np.array([0]), difficult=np.array([True]))
+    picture = draw_comparison(GREY, truth, Detections([], [], [], ("a",), (120, 160)))
+    left, right = picture[-120:, :160], picture[-120:, 166:326]
+    assert (left != GREY).any()
+    assert (right == GREY).all()
+
+
+def test_a_sheet_has_room_for_all():
+    assert tile_pictures([GREY] * 5, columns=2).shape == (360, 320, 3)
+
+
+def test_a_picture_is_written_and_read_again(tmp_path):
+    save_picture(tmp_path / "new" / "p.png", GREY)
+    assert (read_image(tmp_path / "new" / "p.png") == GREY).all()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        save_picture(tmp_path / "file" / "p.png", GREY)

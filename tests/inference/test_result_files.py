@@ -1,0 +1,73 @@
+"""Detections as JSON: what is written is read again, and foreign files are refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ssd_keras.data.samples import GroundTruth, Sample, Split
+from ssd_keras.detections import Detections
+from ssd_keras.errors import InputError
+from ssd_keras.inference.result_files import PictureFolder, as_text, read_detections
+
+CLASSES = ("car", "person")
+
+
+def split_of(folder, *names):
+    return Split("test", tuple(Sample(folder / name, GroundTruth.empty(), name) for name in names), CLASSES)
+
+
+def test_what_is_written_is_read_again_by_file_name(tmp_path):
+    found = Detections([[1.5, 2, 30, 40], [5, 6, 7, 8]], [0.25, 0.75], [1, 0], CLASSES, (50, 60))
+    nothing = Detections([], [], [], CLASSES, (50, 60))
+    file = tmp_path / "found.json"
+    file.write_text(as_text({"elsewhere/a.jpg": found, "elsewhere/b.jpg": nothing}))
+    a, b, unknown = read_detections(file, split_of(tmp_path, "a.jpg", "b.jpg", "c.jpg"))
+    np.testing.assert_array_equal(a.boxes_px, found.boxes_px)
+    np.testing.assert_array_equal(a.scores, found.scores)
+    np.testing.assert_array_equal(a.labels, found.labels)
+    assert (len(b), len(unknown)) == (0, 0)
+
+
+def entry(**changes):
+    detection = {"label": "car", "score": 0.5, "box": [1, 2, 3, 4]}
+    return {"image": "a.jpg", "size": [5, 6], "detections": [{**detection, **changes}]}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({}, "holds no list"),
+        ([{}], "is no entry"),
+        ([entry(box=[1, 2, 3])], "is no entry"),
+        ([entry(score="high")], "is no entry"),
+        ([entry(label="caar")], "did you mean 'car'"),
+        ([entry(), entry()], "occurs twice"),
+        ([{**entry(), "image": "z.jpg"}], "knows no image"),
+    ],
+)
+def test_a_foreign_file_is_refused_in_one_line(tmp_path, document, said):
+    file = tmp_path / "found.json"
+    file.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=said) as error:
+        read_detections(file, split_of(tmp_path, "a.jpg"))
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_and_one_that_is_not_json_are_named(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_detections(tmp_path / "missing.json", split_of(tmp_path, "a.jpg"))
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(InputError, match="is not JSON"):
+        read_detections(tmp_path / "x.json", split_of(tmp_path, "a.jpg"))
+
+
+def test_two_images_of_one_name_get_two_pictures(tmp_path):
+    from ssd_keras.inference.drawing import save_picture
+
+    for folder in ("one", "two"):
+        save_picture(tmp_path / folder / "a.png", np.zeros((20, 20, 3), np.uint8))
+    pictures = PictureFolder.create(tmp_path / "out")
+    nothing = Detections([], [], [], CLASSES, (20, 20))
+    drawn = [pictures.draw(tmp_path / folder / "a.png", nothing).name for folder in ("one", "two")]
+    assert drawn == ["a.jpg", "a-2.jpg"]

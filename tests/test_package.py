@@ -1,0 +1,50 @@
+"""The package as a whole: what its import costs, and what it offers."""
+
+import subprocess
+import sys
+
+import pytest
+
+import ssd_keras
+
+HEAVY = {"keras", "tensorflow", "jax", "torch", "cv2", "grain", "matplotlib"}
+
+
+@pytest.mark.parametrize("code", ["import ssd_keras", "from ssd_keras.cli import main; main(['--help'])"])
+def test_nothing_heavy_is_imported(code):
+    script = f"{code}\nimport sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_every_public_name_is_there():
+    for name in ssd_keras.__all__:
+        assert getattr(ssd_keras, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nope'"):
+        ssd_keras.nope  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("installed", "chosen"),
+    [
+        ({"tensorflow", "jax", "torch"}, "tensorflow"),
+        ({"jax", "torch"}, "jax"),
+        ({"torch"}, "torch"),
+        ({"tensorflow", "jax", "jax_cuda12_plugin"}, "jax"),
+        (set(), "tensorflow"),
+    ],
+)
+def test_the_backend_is_chosen_by_what_is_installed(monkeypatch, installed, chosen):
+    from ssd_keras import backend
+
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setattr(backend, "_installed", installed.__contains__)
+    monkeypatch.setattr(backend.os, "environ", dict(backend.os.environ))
+    assert backend.choose_backend() == chosen
+
+
+def test_the_users_choice_of_backend_stands(monkeypatch):
+    from ssd_keras.backend import choose_backend
+
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    assert choose_backend() == "torch"

@@ -1,0 +1,75 @@
+"""Recipes: read, checked, changed, written."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ssd_keras.errors import InputError
+from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe, write_recipe
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    recipe = make_recipe(
+        {"epochs": 7, "image_size": (96, 128), "anchors": {"scales": [0.1, 0.2]}, "data": "a/b"}
+    )
+    write_recipe(recipe, tmp_path / "recipe.yaml")
+    assert read_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+def test_changes_have_precedence_key_by_key(tmp_path):
+    file = write(tmp_path / "r.yaml", "epochs: 5\naugmentation: {vertical_flip: 0.5, crop_min_scale: 0.7}\n")
+    recipe = read_recipe(file, epochs=9, augmentation={"vertical_flip": 0.25})
+    assert recipe.epochs == 9
+    assert recipe.augmentation.vertical_flip == 0.25
+    assert recipe.augmentation.crop_min_scale == 0.7
+
+
+def test_an_empty_file_is_a_recipe_of_defaults(tmp_path):
+    assert read_recipe(write(tmp_path / "r.yaml", "")) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epochs: 0", "epochs is 0"),
+        ("epochs: many", "epochs is 'many'"),
+        ("learning_rate: -1", "learning_rate is -1"),
+        ("image_size: [0, 3]", "image_size.0 is 0"),
+        ("ema_momentum: 1", "ema_momentum is 1"),
+        ("augmentation: {vertical_flip: 2}", "augmentation.vertical_flip is 2"),
+        ("optimizer: magic", "optimizer is 'magic'"),
+        ("seed: -1", "seed is -1"),
+        ("epoch: 3", "no setting 'epoch'"),
+        ("anchors: {scale: [1]}", "no setting 'anchors.scale'"),
+        ("- a list", "holds no settings"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, text, said):
+    file = write(tmp_path / "r.yaml", text)
+    with pytest.raises(InputError) as error:
+        read_recipe(file)
+    assert said in str(error.value)
+    assert str(file) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.yaml cannot be read"):
+        read_recipe(tmp_path / "missing.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(InputError, match="not a text file"):
+        read_recipe(tmp_path / "binary.yaml")
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml")), ids=lambda f: f.name
+)
+def test_the_recipes_of_the_project_are_valid(file):
+    assert read_recipe(file).model == yaml.safe_load(file.read_text())["model"]

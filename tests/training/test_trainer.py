@@ -1,0 +1,164 @@
+"""Training, on a few coloured rectangles: what it leaves behind, and how it stops."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+from scenes import CLASSES, write_data
+
+from ssd_keras.data.readers import open_dataset
+from ssd_keras.data.samples import Dataset
+from ssd_keras.errors import InputError
+from ssd_keras.inference.detector import load_detector
+from ssd_keras.inference.scoring import evaluate
+from ssd_keras.training.curves import read_log
+from ssd_keras.training.recipe import make_recipe
+from ssd_keras.training.trainer import build_model, choose_splits, make_augmentation, train
+
+SETTINGS = {
+    "image_size": (96, 128),
+    "epochs": 2,
+    "batch_size": 4,
+    "evaluate_every": 1,
+    "augmentation": {"chain": "none"},
+    "anchors": {"scales": [0.25, 0.35, 0.5, 0.7, 0.9]},
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return open_dataset(write_data(tmp_path_factory.mktemp("data") / "set", train=12, val=4, test=4), CLASSES)
+
+
+def run_once(dataset, out, **changes):
+    recipe = make_recipe({**SETTINGS, "out": out, **changes})
+    model = build_model(recipe, dataset.class_names)
+    return model, train(model, dataset, recipe, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def finished(dataset, tmp_path_factory):
+    return run_once(dataset, tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_a_run_leaves_everything_behind(finished):
+    _, run = finished
+    files = {file.name for file in run.folder.iterdir()}
+    assert files == {
+        "recipe.yaml", "versions.json", "log.csv", "metrics.json", "curves.png", "best.keras", "last.keras"
+    }  # fmt: skip
+    log = read_log(run.folder / "log.csv")
+    assert log["epoch"] == [0, 1]
+    assert {"loss", "confidence_loss", "location_loss", "positives", "val_mAP", "learning_rate"} <= log.keys()
+    assert log["loss"][1] < log["loss"][0]
+    assert json.loads((run.folder / "metrics.json").read_text()) == run.as_json()
+    assert run.epochs == 2
+    assert run.metrics["mAP"] == max(log["val_mAP"])
+
+
+def test_the_saved_model_is_the_trained_one(finished, dataset):
+    model, run = finished
+    image = dataset["test"][0].image
+    saved = load_detector(run.folder / "last.keras").detect(image, threshold=0)[0]
+    trained = model.detect(image, threshold=0)[0]
+    np.testing.assert_array_equal(saved.boxes_px, trained.boxes_px)
+    np.testing.assert_array_equal(saved.scores, trained.scores)
+
+
+def test_it_learns(dataset, tmp_path):
+    settings = {"epochs": 40, "learning_rate": 5e-3, "evaluate_every": 40, "ema_momentum": 0.9}
+    model, run = run_once(dataset, tmp_path / "run", **settings)
+    assert run.metrics["loss"] < 1.5
+    assert evaluate(model, dataset["train"]).mAP > 0.8
+
+
+def test_one_seed_gives_one_model(finished, dataset, tmp_path):
+    first, _ = finished
+    again, _ = run_once(dataset, tmp_path / "run")
+    for a, b in zip(first.weights, again.weights, strict=True):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b), atol=1e-4)
+
+
+def test_without_a_val_split_the_last_model_is_the_result(dataset, tmp_path):
+    only_train = Dataset(dataset.class_names, {"train": dataset["train"]}, "voc")
+    _, run = run_once(only_train, tmp_path / "run", epochs=1)
+    assert run.model == tmp_path / "run" / "last.keras"
+    assert not (tmp_path / "run" / "best.keras").exists()
+    assert run.metrics["mAP"] is None
+    assert (tmp_path / "run" / "curves.png").exists()
+
+
+class LostLoss(keras.callbacks.Callback):
+    """Make the weights useless at the start of the second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            kernel = self.model.trainable_variables[0]
+            kernel.assign(np.full(kernel.shape, np.nan, np.float32))
+
+
+def test_a_lost_loss_stops_the_run_names_the_images_and_keeps_the_last_good_model(
+    dataset, tmp_path, monkeypatch
+):
+    fit = keras.Model.fit
+
+    def poisoned(self, *args, callbacks, **kwargs):
+        return fit(self, *args, callbacks=[LostLoss(), *callbacks], **kwargs)
+
+    recipe = make_recipe({**SETTINGS, "epochs": 3, "out": tmp_path / "run"})
+    model = build_model(recipe, dataset.class_names)
+    monkeypatch.setattr(type(model), "fit", poisoned)
+    with pytest.raises(InputError) as error:
+        train(model, dataset, recipe, quiet=True)
+    message = str(error.value)
+    assert "not finite at step 4" in message
+    assert sum(sample.name in message for sample in dataset["train"]) == 4
+    assert "last.keras" in message
+    assert "\n" not in message
+    good = load_detector(tmp_path / "run")
+    assert all(math.isfinite(float(np.abs(weight).max())) for weight in good.get_weights())
+
+
+def test_splits_are_chosen_by_name(dataset):
+    chosen = choose_splits(dataset, make_recipe({}))
+    assert [split.name for split in chosen] == ["train", "val"]
+    chosen = choose_splits(dataset, make_recipe({"train_split": "val", "val_split": "test"}))
+    assert [split.name for split in chosen] == ["val", "test"]
+    with pytest.raises(InputError, match="no split 'nope'"):
+        choose_splits(dataset, make_recipe({"train_split": "nope"}))
+    odd = Dataset(dataset.class_names, {"a": dataset["train"], "b": dataset["val"]}, "voc")
+    with pytest.raises(InputError, match="'train'"):
+        choose_splits(odd, make_recipe({}))
+
+
+def test_the_recipe_sets_anchors_variances_and_precision():
+    settings = {
+        "image_size": (96, 128), "variances": (0.1, 0.1, 0.1, 0.1), "neutral_threshold": 0.4,
+        "precision": "bfloat16",
+        "anchors": {"scales": (0.1, 0.2, 0.3, 0.4, 0.5), "aspect_ratios": (1.0, 3.0)},
+    }  # fmt: skip
+    model = build_model(make_recipe(settings), CLASSES)
+    assert model.anchors.scales == (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert model.anchors.boxes_per_cell == (3, 3, 3, 3)
+    assert model.variances == (0.1, 0.1, 0.1, 0.1)
+    assert model.neutral_threshold == 0.4
+    assert model.backbone.get_layer("conv1").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_recipe_sets_the_chain():
+    settings = {"chain": "original", "expand_probability": 0.1, "expand_max_ratio": 2, "crop_min_scale": 0.6}
+    chain = make_augmentation(make_recipe({"augmentation": {**settings, "vertical_flip": 0.5}}).augmentation)
+    assert chain.expand.probability == 0.1
+    assert chain.expand.max_ratio == 2
+    assert chain.crop.scale == (0.6, 1.0)
+    assert chain.vertical_flip == 0.5
+
+
+def test_an_unknown_model_is_named():
+    with pytest.raises(InputError, match="no model 'ssd8'"):
+        build_model(make_recipe({"model": "ssd8"}), CLASSES)
+    with pytest.raises(InputError, match="7 scales"):
+        build_model(make_recipe({"anchors": {"scales": [0.1] * 7}}), CLASSES)
