@@ -160,5 +160,5 @@ def test_the_recipe_sets_the_chain():
 def test_an_unknown_model_is_named():
     with pytest.raises(InputError, match="no model 'ssd8'"):
         build_model(make_recipe({"model": "ssd8"}), CLASSES)
-    with pytest.raises(InputError, match="7 scales"):
+    with pytest.raises(InputError, match="6 predictor layers"):
         build_model(make_recipe({"anchors": {"scales": [0.1] * 7}}), CLASSES)
