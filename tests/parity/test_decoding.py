@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from on_backend import compiled
+from on_backend import called_once
 from parity.caffe import Found, detection_output
 from parity.keras_port import decode_detections_fast
 
@@ -51,7 +51,7 @@ def test_random_batches(case):
     *shape, options = CASES[case]
     settings = Decoding(**options)
     batch = random_batch(*shape)
-    decoded = compiled(lambda *batch: [decode(*batch, settings) for decode in JUDGES])(*batch)
+    decoded = called_once(lambda *batch: [decode(*batch, settings) for decode in JUDGES], *batch)
     for found, judge in zip(decoded, JUDGES.values(), strict=True):
         for image, (boxes, scores) in enumerate(zip(*batch, strict=True)):
             expected = judge(
