@@ -280,3 +280,21 @@ def test_debug_shows_the_traceback(tmp_path):
     done = subprocess.run([*command, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(data):
+    command = f"{sys.executable} -c 'from ssd_keras.cli import main; raise SystemExit(main())' inspect {data}"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} | true"], capture_output=True, text=True
+    )
+    assert done.stderr == ""
+
+
+def test_a_full_disk_is_one_line(fails, data, monkeypatch):
+    from ssd_keras.data import inspection
+
+    def full(dataset):
+        raise OSError(28, "No space left on device", "found.json")
+
+    monkeypatch.setattr(inspection, "inspect_dataset", full)
+    assert fails("inspect", data) == "ssd: found.json: No space left on device: make room or check the path"

@@ -5,6 +5,7 @@ Exit status: 0 done, 1 the user's input is at fault, 2 wrong usage, 130 stopped 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_none")
+        sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         print(f"ssd: {_wrong_usage(error)}", file=sys.stderr)
         return 2
@@ -41,6 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in words:
             raise
         print(f"ssd: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # whoever reads standard output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # such as a full disk
+        if "--debug" in words:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"ssd: {where}{error.strerror or error}: make room or check the path", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("ssd: stopped; what was finished is kept", file=sys.stderr)
