@@ -64,6 +64,12 @@ def test_overlap_exactly_at_the_threshold_stays():
     assert keeps([[0, 0, 15, 1], [5, 0, 20, 1]], run=run_half) == [True, True]
 
 
+def test_overlaps_reach_over_tiles():
+    between = [[100 + i, 0, 101 + i, 1] for i in range(TILE)]
+    assert keeps([[0, 0, 14, 1], *between, [5, 0, 20, 1]]) == [True] * (TILE + 2)
+    assert keeps([[0, 0, 15, 1], *between, [5, 0, 20, 1]]) == [True] * (TILE + 1) + [False]
+
+
 def test_a_suppressed_box_suppresses_nothing():
     boxes = [[0, 0, 10, 1], [3, 0, 13, 1], [6, 0, 16, 1]]
     assert keeps(boxes) == [True, False, True]

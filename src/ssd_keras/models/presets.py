@@ -27,7 +27,7 @@ class Preset:
 
 PRESETS = {
     # The tutorial of the 2018 port, trained from scratch, but for the variances: with the tutorial's 1 the
-    # offsets weigh so little in the loss that boxes stay loose, and mAP falls to a fraction.
+    # offsets weigh so little in the loss that the boxes stay loose.
     "ssd7": Preset(
         features=ssd7_features,
         image_size=(300, 480),
