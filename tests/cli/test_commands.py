@@ -166,6 +166,11 @@ def test_a_data_set_that_is_none_is_named(fails, tmp_path):
     assert "no data set given" in fails("train")
 
 
+def test_a_data_set_without_any_object_is_named(fails, tmp_path):
+    write_voc(tmp_path / "bare", {"train": [sample(0, objects=0)]}, CLASSES)
+    assert "bare has no labelled object" in fails("train", "--data", tmp_path / "bare")
+
+
 @pytest.mark.parametrize(
     ("xml", "said"),
     [("<annotation><object>", "0000.xml"), ('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "0000.xml")],

@@ -213,9 +213,9 @@ def test_low_precision_is_computed_in_float32(dtype):
 
 
 def test_smooth_l1_is_a_parabola_then_a_line():
-    difference = np.array([0, 0.5, -0.5, 1, -1, 3, -3], np.float32)
+    difference = np.array([0, 0.5, -0.5, 1, 1.5, -1.5, -3], np.float32)
     found = ops.convert_to_numpy(smooth_l1(ops.convert_to_tensor(difference)))
-    np.testing.assert_allclose(found, [0, 0.125, 0.125, 0.5, 0.5, 2.5, 2.5])
+    np.testing.assert_allclose(found, [0, 0.125, 0.125, 0.5, 1, 1, 2.5])
 
 
 # The hardest negatives

@@ -17,6 +17,10 @@ def run_recipe(recipe: Recipe, quiet: bool = False) -> Run:
         raise InputError("no data set given: name one with --data, or with 'data:' in the recipe")
     names = checked_class_names(recipe.class_names) if recipe.class_names else None
     dataset = open_dataset(recipe.data, names)
+    if not dataset.class_names:
+        raise InputError(
+            f"{recipe.data} has no labelled object: label some, or fix the classes with --class-names"
+        )
     report_problems(dataset, recipe)
     run = train(build_model(recipe, dataset.class_names), dataset, recipe, quiet)
     if run.skipped:
