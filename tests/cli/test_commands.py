@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from scenes import CLASSES, SIZE, write_data
+from scenes import CLASSES, SIZE, sample, write_data
 
 from ssd_keras.cli import demo, main
+from ssd_keras.data.readers.voc import write_voc
 
 TINY = [
     *("--image-size", "96", "128", "--epochs", "1", "--batch-size", "4"),
