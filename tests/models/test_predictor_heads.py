@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from ssd_keras.models.predictor_heads import predict_from
+from ssd_keras.models.predictor_heads import PredictorHeads
 
 pytestmark = pytest.mark.backends
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.backends
 def test_predictions_come_in_the_order_of_the_anchors():
     # Row, column, box: the number of the cell, plus hundreds for the box, plus thousands for the value.
     feature = keras.Input((2, 3, 1))
-    outputs = predict_from(feature, 2, 3, "source", "zeros", "float32")
+    outputs = PredictorHeads(initializer="zeros")(feature, 0, 2, 3, "source", "float32")
     heads = keras.Model(feature, outputs)
     for name, values in (("source_mbox_loc", 4), ("source_mbox_conf", 3)):
         kernel, _ = heads.get_layer(name).get_weights()

@@ -15,6 +15,7 @@ from ssd_keras.boxes.formats import clip_to_image, relative_to_px
 from ssd_keras.errors import InputError
 from ssd_keras.models.decoding import Decoding
 from ssd_keras.models.loss import MultiBoxLoss, make_targets
+from ssd_keras.models.predictor_heads import PredictorHeads
 from ssd_keras.models.presets import build_preset
 from ssd_keras.models.ssd import SSD
 
@@ -53,7 +54,7 @@ def predictions_equal(one, other):
 @pytest.fixture(scope="module")
 def model():
     """SSD7 for small images, untrained; tests leave it as it is."""
-    return SSD.from_preset("ssd7", NAMES, image_size=SIZE, decoding=QUICK)
+    return SSD.from_preset("ssd7", NAMES, image_size=SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def peculiar():
         neutral_threshold=0.4,
         loss=MultiBoxLoss(neg_pos_ratio=2.0, location_weight=0.5, negatives="batch", min_negatives=3),
         decoding=Decoding(min_score=0.02, iou_threshold=0.3, candidates=50, max_detections=10),
-        head_initializer="glorot_uniform",
+        heads=PredictorHeads((3, 1, 3, 1), separable=True, initializer="glorot_uniform"),
     )
 
 
@@ -89,7 +90,7 @@ def planted():
     All stand on the single cell of the last layer, on its anchors 1 and 3: a truck on anchor 1; a car and a
     light, equally probable, on anchor 3 moved one width to the right and so half out of the image.
     """
-    model = SSD.from_preset("ssd7", NAMES, image_size=SIZE, decoding=QUICK)
+    model = SSD.from_preset("ssd7", NAMES, image_size=SIZE)
     for layer in model.layers:
         if "mbox" in layer.name and layer.weights:
             kernel, bias = (np.zeros_like(weight) for weight in layer.get_weights())
@@ -190,7 +191,7 @@ class TestSaving:
         again = keras.saving.load_model(tmp_path / "model.keras")
         for setting in (
             *("anchors", "class_names", "image_size", "variances", "iou_threshold", "neutral_threshold"),
-            *("multibox_loss", "decoding", "head_initializer", "name"),
+            *("multibox_loss", "decoding", "heads", "name"),
         ):
             assert getattr(again, setting) == getattr(peculiar, setting), setting
         assert again.input_shape == peculiar.input_shape

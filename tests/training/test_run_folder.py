@@ -33,24 +33,8 @@ def test_without_a_name_the_next_free_one_is_taken(tmp_path, monkeypatch):
     assert str(RunFolder.create(Recipe()).path) == "runs/ssd7"
     assert str(RunFolder.create(Recipe()).path) == "runs/ssd7-2"
     assert free_folder(tmp_path / "runs" / "ssd7").name == "ssd7-3"
-
-
-def test_saving_that_fails_midway_leaves_the_old_model(tmp_path):
-    class Model:
-        def __init__(self, text):
-            self.text = text
-
-        def save(self, path):
-            path.write_text(self.text[:3])
-            if self.text == "broken":
-                raise OSError("disk full")
-            path.write_text(self.text)
-
-    folder = RunFolder(tmp_path)
-    folder.save_model(Model("good"), folder.last_model)
-    with pytest.raises(OSError, match="disk full"):
-        folder.save_model(Model("broken"), folder.last_model)
-    assert folder.last_model.read_text() == "good"
+    assert str(RunFolder.create(Recipe(backbone="keras:ResNet50")).path) == "runs/keras_ResNet50"
+    assert str(RunFolder.create(Recipe(weights="old/voc.keras")).path) == "runs/voc"
 
 
 def test_the_best_model_is_used_if_there_is_one(tmp_path):

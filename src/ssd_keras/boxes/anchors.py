@@ -104,6 +104,9 @@ class _Anchors:
             value = getattr(self, name)
             if value is not None and len(value) != layers:
                 raise InputError(f"anchors: {len(value)} {name} for {layers} predictor layers: give one each")
+        for step in self.steps or ():
+            if step is not None:
+                _check_positive("steps", _per_axis(step))
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class PaperAnchors(_Anchors):
         clip: cut the anchors off at the edges of the image.
         truncate: cut the sizes to whole pixels, as Caffe's forward pass does. It changes the anchors of
             SSD512 only, and is what its Caffe weights were trained with.
+        limit_sides: no box is wider or higher than the image, its centre stays, as torchvision has it.
 
     Source: Caffe's `PriorBoxLayer::Forward_cpu`; the paper's section 2.2.
     """
@@ -136,6 +140,7 @@ class PaperAnchors(_Anchors):
     flip: bool = True
     clip: bool = False
     truncate: bool = False
+    limit_sides: bool = False
 
     kind: ClassVar[str] = "paper"
 
@@ -152,12 +157,51 @@ class PaperAnchors(_Anchors):
         for ratios in self.aspect_ratios:
             _check_positive("aspect_ratios", ratios)
 
+    @classmethod
+    def spaced(
+        cls, side: int, layers: int, percents: tuple[int, int], first: tuple[int, int], **settings: Any
+    ) -> PaperAnchors:
+        """Space the sizes of `layers` predictor layers evenly, as the original's scripts do.
+
+        Args:
+            side: of the network's input in pixels, the shorter one.
+            layers: how many predictor layers there are, at least 3.
+            percents: smallest and largest size of the layers after the first, in percent of the side.
+            first: the two sizes of the first layer, in percent of the side.
+            settings: further arguments; the aspect ratios are 2, and 3 but for the first and last two layers.
+
+        Source: `ssd_pascal.py` and `ssd_coco.py` in Caffe; the paper's equation 4.
+        """
+        if layers < 3:
+            raise InputError(f"anchors: sizes are spaced over 3 predictor layers or more, not {layers}")
+        lowest, highest = percents
+        step = (highest - lowest) // (layers - 2)
+        low = [first[0], *(lowest + step * layer for layer in range(layers - 1))]
+        high = [first[1], *(percent + step for percent in low[1:])]
+        ratios = [(2.0,), *[(2.0, 3.0)] * (layers - 3), (2.0,), (2.0,)]
+        return cls(
+            min_sizes=tuple(side * percent / 100 for percent in low),
+            max_sizes=tuple(side * percent / 100 for percent in high),
+            **{"aspect_ratios": tuple(ratios), **settings},
+        )
+
+    def resized(self, factor: float) -> PaperAnchors:
+        """Give the same anchors for an input `factor` times as large; the centres spread over the image."""
+        return dataclasses.replace(
+            self,
+            min_sizes=tuple(size * factor for size in self.min_sizes),
+            max_sizes=tuple(None if size is None else size * factor for size in self.max_sizes),
+            steps=None,
+        )
+
     def cell_shapes(self, image_size: Size) -> list[NDArray[np.float64]]:
         """Give per predictor layer the (n, 2) width and height, in pixels, of the boxes at one cell."""
-        return [
+        height, width = image_size
+        shapes = [
             self._layer_shapes(low, high, ratios)
             for low, high, ratios in zip(self.min_sizes, self.max_sizes, self.aspect_ratios, strict=True)
         ]
+        return [np.minimum(layer, [width, height]) for layer in shapes] if self.limit_sides else shapes
 
     def _layer_shapes(self, low: float, high: float | None, ratios: Sequence[float]) -> NDArray[np.float64]:
         if self.truncate:

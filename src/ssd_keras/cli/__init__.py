@@ -28,6 +28,7 @@ app.command("ssd_keras.cli.inspect:inspect", help="Say what is in a data set and
 app.command("ssd_keras.cli.train:train", help="Train a detector from a recipe, or from flags alone.")
 app.command("ssd_keras.cli.evaluate:evaluate", help="Measure the average precision of a detector.")
 app.command("ssd_keras.cli.detect:detect", help="Find objects in images, and draw them.")
+app.command("ssd_keras.cli.weights:app", name="weights", help="Bring weights along, or keep some classes.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

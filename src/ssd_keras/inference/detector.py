@@ -41,6 +41,13 @@ def load_detector(path: str | Path) -> SSD:
     return model
 
 
+def save_detector(model: SSD, path: Path) -> None:
+    """Save a detector whole or not at all: what stands at `path` stays until the new file is done."""
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    model.save(unfinished)
+    unfinished.replace(path)
+
+
 def model_file(path: Path) -> Path:
     """Find the `.keras` file that `path` stands for; `InputError` if there is none."""
     if path.is_dir():

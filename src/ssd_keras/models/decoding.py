@@ -137,3 +137,14 @@ class DecodeDetections(keras.layers.Layer):
         """Decode a batch of raw predictions."""
         anchors = ops.convert_to_tensor(self.anchors, "float32")
         return self.settings(raw["offsets"], raw["logits"], anchors, self.variances)._asdict()
+
+    def compute_output_spec(self, raw: dict[str, Array]) -> dict[str, keras.KerasTensor]:
+        """Give the shapes without decoding: the torch backend would decode a made-up batch to find them."""
+        batch, anchors, logits = raw["logits"].shape
+        found = min(self.settings.candidates, anchors) * (1 if self.settings.fast else logits - 1)
+        shape = (batch, min(self.settings.max_detections, found))
+        return {
+            "boxes": keras.KerasTensor((*shape, 4), "float32"),
+            "scores": keras.KerasTensor(shape, "float32"),
+            "labels": keras.KerasTensor(shape, "int32"),
+        }

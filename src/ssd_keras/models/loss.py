@@ -121,9 +121,9 @@ class MultiBoxLoss:
         difficulty = ops.stop_gradient(cross_entropy)
         negative, positive = classes == 0, ops.cast(classes > 0, "float32")
         if self.negatives == "image":
-            count = ops.floor(self.neg_pos_ratio * ops.sum(positive, axis=1))
+            count = self.neg_pos_ratio * ops.sum(positive, axis=1)
             return hardest(difficulty, negative, count)
-        count = ops.maximum(ops.floor(self.neg_pos_ratio * ops.sum(positive)), float(self.min_negatives))
+        count = ops.maximum(self.neg_pos_ratio * ops.sum(positive), float(self.min_negatives))
         flat = hardest(ops.reshape(difficulty, (1, -1)), ops.reshape(negative, (1, -1)), count[None])
         return ops.reshape(flat, ops.shape(classes))
 
@@ -138,7 +138,7 @@ def hardest(difficulty: Array, eligible: Array, count: Array) -> Array:
     Args:
         difficulty: (R, N) float32, 0 or greater.
         eligible: (R, N) bool.
-        count: (R,) float32, how many to choose; all eligible ones where there are fewer.
+        count: (R,) float32, how many to choose (a fraction does not count), or all eligible ones.
 
     Returns:
         (R, N) bool.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,14 @@ from ssd_keras.classes import checked_class_names
 from ssd_keras.data.images import ImageSource
 from ssd_keras.data.loader import detection_batches
 from ssd_keras.detections import Detections
+from ssd_keras.errors import InputError
 from ssd_keras.models.decoding import DecodeDetections, Decoding
 from ssd_keras.models.loss import MultiBoxLoss, make_targets
-from ssd_keras.models.predictor_heads import predict_from
+from ssd_keras.models.predictor_heads import PredictorHeads
 from ssd_keras.models.preprocessing import ImagePreprocessing
+
+Features = Callable[..., list[Array]]
+"""A base network: a function from the image tensor to the feature maps that are predicted from."""
 
 PROGRESS_PARTS = ("confidence_loss", "location_loss", "positives")
 
@@ -47,7 +51,7 @@ class SSD(keras.Model):
         neutral_threshold: an anchor below that, but with at least this IoU, is not trained as background.
         loss: how negatives are mined and the two terms weighed.
         decoding: how detections are made of raw predictions.
-        head_initializer: of the predictor heads' kernels.
+        heads: how the predictor heads are built.
 
     Attributes:
         anchor_boxes: (A, 4) float32 `xyxy`, relative to the image.
@@ -60,13 +64,13 @@ class SSD(keras.Model):
         anchors: Anchors,
         class_names: Sequence[str],
         *,
-        preprocessing: dict[str, Any],
+        preprocessing: Mapping[str, Any],
         variances: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
         iou_threshold: float = 0.5,
         neutral_threshold: float | None = None,
         loss: MultiBoxLoss | None = None,
         decoding: Decoding | None = None,
-        head_initializer: str = "he_normal",
+        heads: PredictorHeads | None = None,
         name: str = "ssd",
         **kwargs: Any,
     ) -> None:
@@ -78,14 +82,17 @@ class SSD(keras.Model):
         precision = backbone.layers[-1].dtype_policy
         image = keras.Input(input_shape, dtype="uint8", name="image")
         features = backbone(ImagePreprocessing(**preprocessing, dtype=precision, name="preprocessing")(image))
-        heads = [
-            predict_from(feature, boxes, len(names) + 1, source, head_initializer, precision)
-            for feature, boxes, source in zip(
-                features, anchors.boxes_per_cell, _source_names(backbone), strict=True
+        heads = heads or PredictorHeads()
+        predictions = [
+            heads(feature, layer, boxes, len(names) + 1, source, precision)
+            for layer, (feature, boxes, source) in enumerate(
+                zip(features, anchors.boxes_per_cell, source_names(backbone), strict=True)
             )
         ]
-        offsets = layers.Concatenate(axis=1, dtype="float32", name="mbox_loc")([head[0] for head in heads])
-        logits = layers.Concatenate(axis=1, dtype="float32", name="mbox_conf")([head[1] for head in heads])
+        offsets, logits = (
+            layers.Concatenate(axis=1, dtype="float32", name=name)(list(parts))
+            for name, parts in zip(("mbox_loc", "mbox_conf"), zip(*predictions, strict=True), strict=True)
+        )
         super().__init__(inputs=image, outputs={"offsets": offsets, "logits": logits}, name=name, **kwargs)
 
         self.backbone = backbone
@@ -93,13 +100,15 @@ class SSD(keras.Model):
         self.anchor_boxes = anchor_boxes
         self.class_names = names
         self.image_size: tuple[int, int] = tuple(input_shape[:2])
-        self.preprocessing = preprocessing
+        self.preprocessing = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in preprocessing.items()
+        }
         self.variances = tuple(variances)
         self.iou_threshold = iou_threshold
         self.neutral_threshold = neutral_threshold
         self.multibox_loss = loss or MultiBoxLoss()
         self.decoding = decoding or Decoding()
-        self.head_initializer = head_initializer
+        self.heads = heads
         # XLA makes convolutions several times slower than TensorFlow's own kernels for CPUs.
         self.supports_jit = not _tensorflow_on_cpu()
         self._part_means = {part: keras.metrics.Mean(name=part) for part in PROGRESS_PARTS}
@@ -111,6 +120,15 @@ class SSD(keras.Model):
         from ssd_keras.models.presets import build_preset
 
         return build_preset(preset, class_names, **changes)
+
+    @classmethod
+    def from_backbone(
+        cls, features: Features | str, class_names: Sequence[str], image_size: tuple[int, int], **changes: Any
+    ) -> SSD:
+        """Make a detector on any base network; see `ssd_keras.models.presets.build_on_backbone`."""
+        from ssd_keras.models.presets import build_on_backbone
+
+        return build_on_backbone(features, class_names, image_size, **changes)
 
     # Training ------------------------------------------------------------------------------------------
 
@@ -159,8 +177,14 @@ class SSD(keras.Model):
             One `Detections` an image, in order; boxes in pixels of that image, cut off at its edges.
 
         Raises:
-            InputError: an image does not decode.
+            InputError: an image does not decode, or the network does not take RGB images.
         """
+        channels = self.input_shape[-1]
+        if channels != 3:
+            raise InputError(
+                f"model {self.name} takes images of {channels} channels, photographs have 3: "
+                "give batches of its own to detect_batch"
+            )
         if isinstance(images, str | bytes | Path | np.ndarray):
             images = [images]
         found: list[Detections] = []
@@ -177,7 +201,7 @@ class SSD(keras.Model):
         threshold: float = 0.5,
         fast: bool = False,
     ) -> list[Detections]:
-        """Find objects in a batch (B, H, W, 3) uint8 at the model's input size.
+        """Find objects in a batch (B, H, W, channels) uint8 at the model's input size.
 
         `sizes` are (height, width) of the original images, in whose pixels the boxes are given. Images of the
         batch beyond the last of the sizes are padding.
@@ -223,7 +247,7 @@ class SSD(keras.Model):
             "neutral_threshold": self.neutral_threshold,
             "loss": asdict(self.multibox_loss),
             "decoding": asdict(self.decoding),
-            "head_initializer": self.head_initializer,
+            "heads": self.heads.get_config(),
             "name": self.name,
         }
 
@@ -237,22 +261,28 @@ class SSD(keras.Model):
                 "anchors": anchors_from_config(config["anchors"]),
                 "loss": MultiBoxLoss(**config["loss"]),
                 "decoding": Decoding(**config["decoding"]),
+                "heads": PredictorHeads.from_config(config["heads"]),
             }
         )
 
 
-def make_backbone(features: Callable[[Array], list[Array]], input_shape: tuple[int, int, int]) -> keras.Model:
+def make_backbone(features: Features, input_shape: tuple[int, int, int], **options: Any) -> keras.Model:
     """Make a Keras model of a function from the image tensor to the feature maps.
 
-    `input_shape` is (height, width, channels). `models/backbones/ssd7.py` is a worked example.
+    Args:
+        features: takes the image, a Keras tensor (B, H, W, channels), and gives the feature maps to predict
+            from, the finest first. `models/backbones/ssd7.py` is a worked example.
+        input_shape: (height, width, channels).
+        options: further arguments of `features`.
     """
     image = keras.Input(input_shape, name="preprocessed_image")
-    return keras.Model(image, features(image), name=features.__name__)
+    name = getattr(features, "__name__", "backbone")
+    return keras.Model(image, features(image, **options), name=name)
 
 
-def _source_names(backbone: keras.Model) -> list[str]:
-    """Name each feature map by the layer it comes from."""
-    return [tensor._keras_history.operation.name for tensor in backbone.outputs]
+def source_names(backbone: keras.Model) -> list[str]:
+    """Name each feature map by the layer it comes from; a ReLU by the convolution before it."""
+    return [tensor._keras_history.operation.name.removesuffix("_relu") for tensor in backbone.outputs]
 
 
 def _tensorflow_on_cpu() -> bool:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ssd_keras.data.loader import TrainingLoader
 from ssd_keras.data.samples import Split
 from ssd_keras.errors import InputError
+from ssd_keras.inference.detector import save_detector
 from ssd_keras.inference.scoring import evaluate
 from ssd_keras.training.recipe import Recipe
 from ssd_keras.training.run_folder import RunFolder
@@ -46,10 +47,10 @@ class EvaluateAndSave(keras.callbacks.Callback):
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs["val_mAP"] = self._evaluate() if self._is_due(epoch) else math.nan
         self.finished_epochs = epoch + 1
-        self.folder.save_model(self.model, self.folder.last_model)
+        save_detector(self.model, self.folder.last_model)
         if logs["val_mAP"] > self.best:
             self.best = logs["val_mAP"]
-            self.folder.save_model(self.model, self.folder.best_model)
+            save_detector(self.model, self.folder.best_model)
 
     def _is_due(self, epoch: int) -> bool:
         finished = epoch + 1

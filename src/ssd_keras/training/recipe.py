@@ -15,12 +15,22 @@ from ssd_keras.errors import InputError
 
 
 class AnchorSettings(BaseModel):
-    """Anchors as the Keras ports describe them; what is not given is the preset's."""
+    """Changes of the preset's anchors; what is not given stays as it is there."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    sizes: str | None = Field(
+        None, description="One of the preset's sets, such as voc or coco; by default its first."
+    )
+    min_sizes: tuple[PositiveFloat, ...] | None = Field(
+        None, description="Side of the first square in pixels of the input, one a predictor layer."
+    )
+    max_sizes: tuple[PositiveFloat | None, ...] | None = Field(
+        None, description="With min_sizes gives the side of the second square; null for none."
+    )
     scales: tuple[PositiveFloat, ...] | None = Field(
-        None, description="Relative to the image's shorter side, one a predictor layer and one more."
+        None,
+        description="For ssd7: relative to the image's shorter side, one a predictor layer and one more.",
     )
     aspect_ratios: tuple[PositiveFloat, ...] | None = Field(
         None, description="Width over height, the same for all predictor layers."
@@ -28,12 +38,16 @@ class AnchorSettings(BaseModel):
     aspect_ratios_per_layer: tuple[tuple[PositiveFloat, ...], ...] | None = Field(
         None, description="Width over height, for each predictor layer."
     )
+    steps: tuple[PositiveFloat | None, ...] | None = Field(
+        None,
+        description="Distance of the centres in pixels, one a predictor layer; null: they spread evenly.",
+    )
 
 
 class AugmentationSettings(BaseModel):
     """The chain of augmentation and what is changed in it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     chain: Literal["original", "constant_size", "none"] = Field(
         "original", description="The paper's chain, the SSD7 tutorial's, or none."
@@ -48,7 +62,7 @@ class AugmentationSettings(BaseModel):
 class Recipe(BaseModel):
     """Settings of a training run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     data: Path | None = Field(None, description="The data set: a folder or file of any known format.")
     train_split: str | None = Field(None, description="Trained on; by default 'train', or all there is.")
@@ -58,6 +72,21 @@ class Recipe(BaseModel):
     class_names: tuple[str, ...] | None = Field(None, description="Fix the classes and their order.")
 
     model: str = Field("ssd7", description="Name of a preset.")
+    backbone: str | None = Field(
+        None,
+        description="In place of a preset: keras:NAME of a keras.applications network, or FILE.py:FUNCTION.",
+    )
+    backbone_options: dict[str, Any] = Field(
+        default_factory=dict, description="Further arguments of the preset's base network."
+    )
+    weights: str | None = Field(
+        None,
+        description="Start from imagenet (the base network only), or from a .keras file or run folder, whose "
+        "model is then used, with the heads of the classes it knows.",
+    )
+    freeze: tuple[str, ...] = Field(
+        (), description="Layers that stay as they are, by the beginning of their names; or backbone."
+    )
     image_size: tuple[PositiveInt, PositiveInt] | None = Field(
         None, description="Height and width of the network's input; by default the preset's."
     )

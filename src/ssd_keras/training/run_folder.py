@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ class RunFolder:
         Raises:
             InputError: `recipe.out` already holds a run.
         """
-        path = recipe.out or free_folder(Path("runs") / recipe.model)
+        path = recipe.out or free_folder(Path("runs") / _usual_name(recipe))
         if (path / "recipe.yaml").exists():
             raise InputError(f"{path} already holds a run: choose another folder with --out, or remove it")
         try:
@@ -74,11 +75,12 @@ class RunFolder:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         return path
 
-    def save_model(self, model: Any, path: Path) -> None:
-        """Save a Keras model whole or not at all: what stands at `path` stays until the new one is done."""
-        unfinished = path.with_name(f"unfinished-{path.name}")
-        model.save(unfinished)
-        unfinished.replace(path)
+
+def _usual_name(recipe: Recipe) -> str:
+    """Name a run after what it trains: the file it starts from, its base network, or its preset."""
+    if recipe.weights not in (None, "imagenet"):
+        return Path(str(recipe.weights)).stem
+    return re.sub(r"\W+", "_", recipe.backbone or recipe.model)
 
 
 def free_folder(wanted: Path) -> Path:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from ssd_keras.boxes.anchors import Anchors, ScaledAnchors
 from ssd_keras.data.augment.chains import CHAINS, Augmentation
 from ssd_keras.data.augment.crops import BatchSampler, Expand
 from ssd_keras.data.loader import TrainingLoader
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.errors import InputError
-from ssd_keras.models.presets import PRESETS, build_preset
+from ssd_keras.inference.detector import load_detector
+from ssd_keras.models.presets import build_on_backbone, build_preset
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.callbacks import EvaluateAndSave, ShowProgress, StopAtLostLoss
 from ssd_keras.training.curves import draw_curves
+from ssd_keras.training.freezing import freeze
 from ssd_keras.training.optimizers import make_optimizer
 from ssd_keras.training.recipe import AnchorSettings, AugmentationSettings, Recipe
 from ssd_keras.training.run_folder import RunFolder
+from ssd_keras.weights.selection import select_classes
+
+SETTINGS_OF_THE_MODEL = (
+    *("model", "backbone", "backbone_options", "image_size"),
+    *("anchors", "variances", "neutral_threshold"),
+)
+"""Those that a recipe cannot give where the model comes from a file."""
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -69,20 +77,14 @@ def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
         InputError: there is no such model, or its anchors do not fit it.
     """
     keras.utils.set_random_seed(recipe.seed)
-    settings = {
-        "image_size": recipe.image_size,
-        "variances": recipe.variances,
-        "neutral_threshold": recipe.neutral_threshold,
-    }
-    changes: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
-    if recipe.anchors != AnchorSettings():
-        changes["anchors"] = _changed_anchors(recipe)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(PRECISIONS[recipe.precision])
     try:
-        return build_preset(recipe.model, class_names, **changes)
+        model = _start_from(recipe, class_names) if _is_file(recipe.weights) else _build(recipe, class_names)
     finally:
         keras.config.set_dtype_policy(before)
+    freeze(model, recipe.freeze)
+    return model
 
 
 def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> Run:
@@ -180,16 +182,41 @@ def make_augmentation(settings: AugmentationSettings) -> Augmentation:
     )
 
 
-def _changed_anchors(recipe: Recipe) -> Anchors:
-    """The preset's anchors with the recipe's scales and aspect ratios."""
-    preset = PRESETS.get(recipe.model)
-    if preset is None or not isinstance(preset.anchors, ScaledAnchors):
-        raise InputError(f"model {recipe.model!r} has no scales to change: leave 'anchors' out of the recipe")
-    changed = recipe.anchors
-    return replace(
-        preset.anchors,
-        scales=changed.scales or preset.anchors.scales,
-        aspect_ratios=(
-            changed.aspect_ratios_per_layer or changed.aspect_ratios or preset.anchors.aspect_ratios
-        ),
-    )
+def _is_file(weights: str | None) -> bool:
+    return weights not in (None, "imagenet")
+
+
+def _build(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
+    """Build the detector of a preset, or one on any other base network."""
+    settings = {
+        "image_size": recipe.image_size,
+        "variances": recipe.variances,
+        "neutral_threshold": recipe.neutral_threshold,
+        "weights": recipe.weights,
+        "anchors": recipe.anchors.sizes,
+        "anchor_changes": _anchor_changes(recipe.anchors),
+        "backbone_options": recipe.backbone_options,
+    }
+    changes: dict[str, Any] = {name: value for name, value in settings.items() if value}
+    if recipe.backbone:
+        return build_on_backbone(recipe.backbone, class_names, **changes)
+    return build_preset(recipe.model, class_names, **changes)
+
+
+def _start_from(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
+    """Load the detector that training starts from, with heads for the classes of the data set."""
+    fixed = [setting for setting in SETTINGS_OF_THE_MODEL if setting in recipe.model_fields_set]
+    if fixed:
+        raise InputError(
+            f"weights {recipe.weights} bring their own model: leave {fixed[0]!r} out, or start from imagenet"
+        )
+    model = load_detector(str(recipe.weights))
+    return select_classes(model, class_names, PRECISIONS[recipe.precision])
+
+
+def _anchor_changes(settings: AnchorSettings) -> dict[str, Any]:
+    """Give what a recipe changes in the description of the anchors, by the names it has there."""
+    changes = settings.model_dump(exclude_none=True, exclude={"sizes", "aspect_ratios_per_layer"})
+    if settings.aspect_ratios_per_layer:
+        changes["aspect_ratios"] = settings.aspect_ratios_per_layer
+    return changes

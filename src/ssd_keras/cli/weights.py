@@ -1,0 +1,124 @@
+"""`ssd weights`: weights of other projects, and of other classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import cyclopts
+from cyclopts import Parameter
+
+from ssd_keras.cli.options import Output, note, print_json, start_keras
+from ssd_keras.errors import InputError
+
+app = cyclopts.App(
+    name="weights",
+    help="Bring weights along from other projects, or keep some classes.",
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+)
+
+
+@app.command(name="import")
+def import_(
+    file: Path,
+    /,
+    *,
+    model: str | None = None,
+    out: Path | None = None,
+    class_names: tuple[str, ...] | None = None,
+    anchors: str | None = None,
+    channels: Literal["rgb", "bgr"] | None = None,
+    batch_norm: Literal["merged", "separate"] | None = None,
+    allow_missing: Annotated[bool, Parameter(negative="")] = False,
+    output: Output | None = None,
+) -> None:
+    """Make a detector with the weights of a Caffe, Keras 2 or PyTorch SSD.
+
+    Args:
+        file: a .caffemodel, HDF5 (.h5), .pth or .safetensors file, recognised by its content.
+        model: the network, such as ssd300_vgg16; by default recognised by its layers.
+        out: the .keras file to write; by default named after FILE, in the working directory.
+        class_names: as many as the file has; by default VOC's or COCO's where the number fits.
+        anchors: one of the model's sets, such as voc or coco; by default what the file says, or usual sizes.
+        channels: order that the network of the file takes; by default what is usual for its kind.
+        batch_norm: for ssd300_mobilenet, build it with or without; by default as the file has it.
+        allow_missing: begin layers anew that the file does not have.
+        output: how to print.
+    """
+    output = output or Output()
+    out = _free_place(out or Path(f"{file.stem}.keras"))
+    start_keras()
+    from ssd_keras.inference.detector import save_detector
+    from ssd_keras.weights.importing import import_weights
+
+    imported = import_weights(
+        file,
+        model,
+        class_names=class_names,
+        anchors=anchors,
+        bgr=None if channels is None else channels == "bgr",
+        merge_batch_norm=None if batch_norm is None else batch_norm == "merged",
+        allow_missing=allow_missing,
+    )
+    save_detector(imported.model, out)
+    document = {"path": str(out), **imported.as_json()}
+    if output.json:
+        print_json(document)
+        return
+    for what, tensors in document["tensors"].items():
+        for name in tensors:
+            print(f"{what:8} {name}")
+    for assumption in imported.notes:
+        note(assumption)
+    _say_what_was_made(out, imported.model)
+
+
+@app.command
+def select_classes(
+    model: Path,
+    /,
+    *,
+    classes: str,
+    out: Path | None = None,
+    output: Output | None = None,
+) -> None:
+    """Keep the heads of some classes of a trained detector, in the order given, and add new ones.
+
+    Args:
+        model: a .keras file or a run folder.
+        classes: separated by commas; those that the model does not know begin with fresh weights.
+        out: the .keras file to write; by default named after MODEL, in the working directory.
+        output: how to print.
+    """
+    output = output or Output()
+    out = _free_place(out or Path(f"{model.stem}_selected.keras"))
+    names = [name.strip() for name in classes.split(",")]
+    start_keras()
+    from ssd_keras.inference.detector import load_detector, save_detector
+    from ssd_keras.weights.selection import select_classes as select
+
+    detector = load_detector(model)
+    selected = select(detector, names)
+    save_detector(selected, out)
+    kept = [name for name in names if name in detector.class_names]
+    new = [name for name in names if name not in detector.class_names]
+    if output.json:
+        print_json({"path": str(out), "class_names": names, "kept": kept, "new": new})
+        return
+    print(f"kept: {', '.join(kept) or 'none'}\nnew, to be trained: {', '.join(new) or 'none'}")
+    _say_what_was_made(out, selected)
+
+
+def _free_place(out: Path) -> Path:
+    if out.suffix != ".keras":
+        raise InputError(f"--out {out}: give a file whose name ends in .keras")
+    if out.exists():
+        raise InputError(f"{out} exists already: remove it, or choose another file with --out")
+    return out
+
+
+def _say_what_was_made(out: Path, model: Any) -> None:
+    names = model.class_names
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    height, width = model.image_size
+    print(f"{out}: {model.name}, {height}x{width}, {len(model.anchor_boxes)} anchors, {shown}")

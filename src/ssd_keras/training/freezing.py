@@ -1,0 +1,46 @@
+"""Keeping layers as they are while others are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import keras
+
+from ssd_keras.errors import InputError
+from ssd_keras.models.backbones.blocks import is_extra_layer
+from ssd_keras.models.ssd import SSD
+
+BACKBONE = "backbone"
+
+
+def freeze(model: SSD, names: Iterable[str]) -> None:
+    """Freeze some layers of a detector, and thaw all others.
+
+    Batch normalisation in a frozen layer neither learns nor follows the statistics of the batches: Keras runs
+    it as in inference.
+
+    Args:
+        model: the detector.
+        names: of layers, or what comes before an underscore in their names: "conv1" for conv1_1 and conv1_2;
+            "backbone" for the base network without the layers that SSD adds to it.
+
+    Raises:
+        InputError: no layer has such a name.
+    """
+    layers = [layer for layer in (*model.backbone.layers, *model.layers) if layer is not model.backbone]
+    model.trainable = True
+    for layer in layers:
+        layer.trainable = True
+    for name in names:
+        found = [layer for layer in layers if _is_meant(name, layer, model)]
+        if not found:
+            known = ", ".join(layer.name for layer in layers if layer.weights)
+            raise InputError(f"freeze: no layer is called {name!r}; there are {BACKBONE}, {known}")
+        for layer in found:
+            layer.trainable = False
+
+
+def _is_meant(name: str, layer: keras.layers.Layer, model: SSD) -> bool:
+    if name == BACKBONE:
+        return layer in model.backbone.layers and not is_extra_layer(layer.name)
+    return bool(layer.name == name or layer.name.startswith(f"{name}_"))
