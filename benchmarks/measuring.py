@@ -7,9 +7,9 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -17,14 +17,17 @@ from rich.table import Table
 RESULTS = Path(__file__).parent / "results"
 
 
-def seconds_in_turn(tasks: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+Task = TypeVar("Task", bound=Hashable)
+
+
+def seconds_in_turn(tasks: Mapping[Task, Callable[[], object]], rounds: int) -> dict[Task, list[float]]:
     """Time each task once a round, one after the other, so that a noisy machine slows all of them alike.
 
     Each runs once before, uncounted, to be compiled and warm.
     """
     for task in tasks.values():
         task()
-    times: dict[str, list[float]] = {name: [] for name in tasks}
+    times: dict[Task, list[float]] = {name: [] for name in tasks}
     for _ in range(rounds):
         for name, task in tasks.items():
             started = time.perf_counter()

@@ -65,8 +65,7 @@ def _renamed(name: str) -> str:
     layer, variable = name.split("/")
     if head := re.fullmatch(r"(classes|boxes)(\d)", layer):
         layer = f"elu{head[2]}_mbox_{'conf' if head[1] == 'classes' else 'loc'}"
-    layer = layer.removesuffix("_flat")
-    layer = re.sub(r"(_mbox_conf)_\d+$", r"\1", layer)
+    layer = re.sub(r"(_mbox_(?:loc|conf))(?:_flat)?(?:_\d+)?$", r"\1", layer)
     return f"{layer}/{variable}"
 
 

@@ -1,0 +1,80 @@
+"""Other detectors that a benchmark measures beside ours, where they are installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def import_torchvision() -> Any:
+    """Import torchvision; None without it.
+
+    Its package index has compiled operators for one build of torch only. Beside another build the import
+    fails at operators that neither network nor loss needs: they are declared, and never called.
+    """
+    try:
+        import torch
+    except ImportError:
+        return None
+    try:
+        import torchvision
+    except ImportError:
+        return None
+    except RuntimeError:
+        for operator in ("nms", "qnms"):
+            torch.library.define(
+                f"torchvision::{operator}", "(Tensor boxes, Tensor scores, float iou) -> Tensor"
+            )
+        import torchvision
+    return torchvision
+
+
+class TorchvisionSSD300:
+    """torchvision's SSD300 in its fastest layout, channels last: raw predictions and the training step.
+
+    Args:
+        torchvision: the module.
+        classes: without background.
+        bfloat16: compute in bfloat16 where PyTorch's automatic mixed precision does.
+    """
+
+    def __init__(self, torchvision: Any, classes: int, bfloat16: bool) -> None:
+        import torch
+
+        self.torch = torch
+        self.bfloat16 = bfloat16
+        network = torchvision.models.detection.ssd300_vgg16(
+            weights=None, weights_backbone=None, num_classes=classes + 1
+        )
+        self.network = network.to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.SGD(self.network.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
+
+    def predict(self, images: Any) -> Any:
+        """Compute the raw predictions of a batch (B, 300, 300, 3) uint8."""
+        self.network.eval()
+        with self.torch.inference_mode(), self._precision():
+            return self.network.head(list(self.network.backbone(self._pixels(images)).values()))
+
+    def train(self, images: Any, boxes: Any, labels: Any) -> float:
+        """Take one training step; boxes (B, M, 4) relative, labels (B, M) without padding."""
+        self.network.train()
+        targets = [
+            {
+                "boxes": self.torch.from_numpy(one * 300),
+                "labels": self.torch.from_numpy(label).long() + 1,
+            }
+            for one, label in zip(boxes, labels, strict=True)
+        ]
+        with self._precision():
+            losses = self.network(list(self._pixels(images) / 255), targets)
+        loss = sum(losses.values())
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return float(loss)
+
+    def _pixels(self, images: Any) -> Any:
+        pixels = self.torch.from_numpy(images).permute(0, 3, 1, 2).float()
+        return pixels.contiguous(memory_format=self.torch.channels_last)
+
+    def _precision(self) -> Any:
+        return self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bfloat16)

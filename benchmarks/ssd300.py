@@ -1,0 +1,89 @@
+"""How fast SSD300 (VGG16) predicts and learns, beside torchvision's in the same run.
+
+Batch 8, 20 classes: images/s of the raw predictions and of the whole training step, in float32 and bfloat16.
+torchvision's is measured where torch and torchvision are installed.
+
+    python benchmarks/ssd300.py [--rounds 5] [--precision float32 bfloat16]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from measuring import median_ratio, report, seconds_in_turn
+from peers import TorchvisionSSD300, import_torchvision
+
+from ssd_keras.models.ssd import SSD
+
+BATCH, CLASSES, OBJECTS = 8, 20, 3
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def main() -> None:
+    """Measure and report."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--precision", nargs="+", choices=list(POLICIES), default=list(POLICIES))
+    arguments = parser.parse_args()
+    images, boxes, labels = _batch()
+    torchvision = import_torchvision()
+    rows: list[dict[str, Any]] = []
+    for precision in arguments.precision:
+        tasks = _tasks_of_ours(precision, images, boxes, labels)
+        if torchvision:
+            tasks |= _tasks_of_torchvision(torchvision, precision == "bfloat16", images, boxes, labels)
+        times = seconds_in_turn(tasks, arguments.rounds)
+        for what in ("forward", "training step"):
+            row: dict[str, Any] = {"what": f"{what}, {precision}"}
+            for library in ("ssd-keras", "torchvision"):
+                if (what, library) in times:
+                    row[f"{library} images/s"] = BATCH / statistics.median(times[what, library])
+            if torchvision:
+                row["ratio"] = median_ratio(times[what, "torchvision"], times[what, "ssd-keras"])
+            rows.append(row)
+    report(
+        "ssd300",
+        f"SSD300 on VGG16, batch {BATCH}, {keras.backend.backend()}, median of {arguments.rounds} rounds",
+        rows,
+        torchvision=getattr(torchvision, "__version__", "not installed"),
+    )
+
+
+def _batch() -> tuple[Any, Any, Any]:
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (BATCH, 300, 300, 3), dtype=np.uint8)
+    corners = random.uniform(0, 0.5, (BATCH, OBJECTS, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(0.1, 0.5, corners.shape)], -1)
+    labels = random.integers(0, CLASSES, (BATCH, OBJECTS), dtype=np.int32)
+    return images, boxes.astype(np.float32), labels
+
+
+def _tasks_of_ours(precision: str, images: Any, boxes: Any, labels: Any) -> dict[Any, Callable[[], object]]:
+    keras.config.set_dtype_policy(POLICIES[precision])
+    model = SSD.from_preset("ssd300_vgg16", [f"class {number}" for number in range(CLASSES)])
+    keras.config.set_dtype_policy("float32")
+    model.compile(keras.optimizers.SGD(1e-4, momentum=0.9, weight_decay=5e-4))
+    truth = {"boxes": boxes, "labels": labels}
+    return {
+        ("forward", "ssd-keras"): lambda: model.predict_on_batch(images),
+        ("training step", "ssd-keras"): lambda: model.train_on_batch(images, truth),
+    }
+
+
+def _tasks_of_torchvision(
+    torchvision: Any, bfloat16: bool, images: Any, boxes: Any, labels: Any
+) -> dict[Any, Callable[[], object]]:
+    peer = TorchvisionSSD300(torchvision, CLASSES, bfloat16)
+    return {
+        ("forward", "torchvision"): lambda: peer.predict(images),
+        ("training step", "torchvision"): lambda: peer.train(images, boxes, labels),
+    }
+
+
+if __name__ == "__main__":
+    main()

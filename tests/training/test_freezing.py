@@ -1,0 +1,71 @@
+"""Frozen layers stay as they are, and their batch normalisation too."""
+
+import keras
+import numpy as np
+import pytest
+
+from ssd_keras.errors import InputError
+from ssd_keras.models.ssd import SSD
+from ssd_keras.training.freezing import freeze
+
+pytestmark = pytest.mark.backends
+
+SIZE = (64, 96)
+
+
+def trained(names):
+    """Train one step; give the names of the variables that changed."""
+    keras.utils.set_random_seed(0)
+    model = SSD.from_preset("ssd300_mobilenet", ["car"], image_size=SIZE)
+    freeze(model, names)
+    layers = [layer for layer in (*model.backbone.layers, *model.layers) if layer is not model.backbone]
+    before = {layer.name: [weight.copy() for weight in layer.get_weights()] for layer in layers}
+    model.compile(keras.optimizers.SGD(0.01), run_eagerly=True)
+    images = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    truth = {
+        "boxes": np.full((2, 1, 4), [0.1, 0.1, 0.6, 0.7], np.float32),
+        "labels": np.zeros((2, 1), np.int32),
+    }
+    model.train_on_batch(images, truth)
+    return {
+        layer.name
+        for layer in layers
+        for old, new in zip(before[layer.name], layer.get_weights(), strict=True)
+        if not np.array_equal(old, new)
+    }
+
+
+def test_without_names_everything_is_trained():
+    changed = trained([])
+    assert {"conv0", "conv0_bn", "conv13", "conv14_1", "conv17_2_bn", "conv11_mbox_conf"} <= changed
+
+
+def test_layers_by_the_beginning_of_their_names():
+    changed = trained(["conv0", "conv1", "conv11_mbox_loc"])
+    frozen = {"conv0", "conv0_bn", "conv1", "conv1_bn", "conv1_dw", "conv1_dw_bn", "conv11_mbox_loc"}
+    assert not changed & frozen
+    assert {"conv2", "conv10", "conv11", "conv13_bn", "conv11_mbox_conf"} <= changed
+
+
+def test_the_backbone_is_the_base_network_without_the_extra_layers():
+    changed = trained(["backbone"])
+    assert {name.split("_")[0] for name in changed if "mbox" not in name} == {
+        *("conv14", "conv15", "conv16", "conv17")
+    }
+    assert {"conv11_mbox_conf", "conv17_2_mbox_conf"} <= changed
+
+
+def test_what_was_frozen_is_thawed_by_the_next_call():
+    model = SSD.from_preset("ssd7", ["car"], image_size=SIZE)
+    everything = len(model.trainable_weights)
+    freeze(model, ["backbone"])
+    assert len(model.trainable_weights) == 16  # the heads
+    freeze(model, [])
+    assert len(model.trainable_weights) == everything
+
+
+def test_unknown_names_are_refused_in_one_line():
+    model = SSD.from_preset("ssd7", ["car"], image_size=SIZE)
+    with pytest.raises(InputError, match=r"'conv9'; there are backbone, conv1, bn1") as error:
+        freeze(model, ["conv1", "conv9"])
+    assert "\n" not in str(error.value)
