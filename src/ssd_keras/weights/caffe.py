@@ -218,9 +218,10 @@ def _layer_tensors(layer: CaffeLayer) -> Tensors:
         return {
             f"{normalisation}/{part}": blob for part, blob in zip(("gamma", "beta"), vectors, strict=False)
         }
-    if blobs[0].ndim != 4:
-        parts = ("gamma",) if layer.type in ("Normalize", "") else ("kernel", "bias")
-        return {f"{name}/{part}": blob for part, blob in zip(parts, blobs, strict=False)}
+    if layer.type in ("Normalize", "") and len(blobs) == 1:
+        return {f"{name}/gamma": blobs[0].reshape(-1)}
+    if layer.type == "InnerProduct" or blobs[0].ndim != 4:
+        return {f"{name}/{part}": blob for part, blob in zip(("kernel", "bias"), blobs, strict=False)}
     kernel, bias = blobs[0], blobs[1:2]
     # A head that is to be trained anew has a name of its own, so that Caffe does not fill it.
     name = name.removesuffix("_new")

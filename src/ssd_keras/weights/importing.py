@@ -87,10 +87,7 @@ def import_weights(
         settings["anchors"] = anchors
     elif "anchors" not in settings:
         settings["anchors"] = _usual_anchors(name, file.logits)
-        notes.append(
-            f"the file does not say which anchors it was trained with: taken are those called "
-            f"{settings['anchors']!r}; weights that saw COCO need 'coco'"
-        )
+        notes += _doubt(name, settings["anchors"])
     if name == "ssd300_mobilenet":
         merged = not any("_bn/" in tensor for tensor in file.tensors)
         batch_norm = not (merged if merge_batch_norm is None else merge_batch_norm)
@@ -140,6 +137,17 @@ def _recognised(path: Path, file: WeightsFile) -> str:
 def _usual_anchors(preset: str, logits: int | None) -> str:
     known = find_preset(preset).anchors
     return "coco" if "coco" in known and logits in (81, 91) else next(iter(known))
+
+
+def _doubt(preset: str, anchors: str) -> list[str]:
+    """Say which anchors were assumed, where others are as likely."""
+    others = [name for name in find_preset(preset).anchors if name != anchors]
+    if not others:
+        return []
+    return [
+        f"the file does not say which anchors it was trained with: taken are {anchors!r}; if it finds little, "
+        f"try --anchors {' or '.join(others)} (weights that saw COCO need coco)"
+    ]
 
 
 def _class_names(path: Path, file: WeightsFile, wanted: Sequence[str] | None) -> Sequence[str]:

@@ -62,7 +62,7 @@ def first_kernel(tensors: Tensors) -> str:
 def to_rgb(tensors: Tensors) -> Tensors:
     """Turn the first convolution from BGR to RGB."""
     name = first_kernel(tensors)
-    if not name or tensors[name].shape[2] != 3:
+    if not name or tensors[name].shape[2:3] != (3,):
         return tensors
     return {**tensors, name: reverse_channels(tensors[name])}
 

@@ -1,0 +1,149 @@
+"""Base networks: padding as in Caffe, pooling that rounds up, L2 normalisation, extra layers."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from ssd_keras.models.backbones.blocks import (
+    ExtraLayer,
+    convolve,
+    extra_layers_to_one_cell,
+    is_extra_layer,
+)
+from ssd_keras.models.backbones.l2_normalization import L2Normalization
+from ssd_keras.models.ssd import SSD
+
+pytestmark = pytest.mark.backends
+
+
+def convolved_by_hand(x, kernel, stride, dilation, padding):
+    """A convolution (h, w, 1) with one filter, as Caffe does it: zeros on all four sides, loops."""
+    x = np.pad(x[..., 0], padding)
+    reach = dilation * (kernel.shape[0] - 1) + 1
+    rows, columns = ((side - reach) // stride + 1 for side in x.shape)
+    taps = [(r, c) for r in range(kernel.shape[0]) for c in range(kernel.shape[1])]
+    return np.array(
+        [
+            [
+                sum(kernel[r, c] * x[i * stride + r * dilation, j * stride + c * dilation] for r, c in taps)
+                for j in range(columns)
+            ]
+            for i in range(rows)
+        ]
+    )
+
+
+@pytest.mark.parametrize("side", [9, 10])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "dilation", "padding"),
+    [
+        (3, 1, 1, None),
+        (3, 2, 1, None),
+        (3, 2, 1, 1),
+        (3, 1, 1, 0),
+        (4, 1, 1, 1),
+        (3, 1, 6, None),
+        (1, 1, 1, None),
+    ],
+)
+def test_zeros_lie_as_in_caffe(side, kernel, stride, dilation, padding):
+    image = keras.Input((side, side + 1, 1))
+    output = convolve(
+        image, 1, kernel, "c", stride=stride, dilation=dilation, padding=padding, activation="linear"
+    )
+    model = keras.Model(image, output)
+    random = np.random.default_rng(0)
+    weights, x = random.random((kernel, kernel, 1, 1)), random.random((1, side, side + 1, 1))
+    model.get_layer("c").set_weights([weights, np.zeros(1)])
+    zeros = dilation * (kernel - 1) // 2 if padding is None else padding
+    expected = convolved_by_hand(x[0], weights[..., 0, 0], stride, dilation, zeros)
+    np.testing.assert_allclose(model.predict_on_batch(x)[0, ..., 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_keras_padding_would_differ_at_even_sides():
+    """The trap that the test above guards against."""
+    x = np.random.default_rng(0).random((1, 10, 10, 1)).astype(np.float32)
+    same = layers.Conv2D(1, 3, 2, padding="same", kernel_initializer="ones")(x)
+    expected = convolved_by_hand(x[0], np.ones((3, 3)), 2, 1, 1)
+    assert same.shape[1:3] == expected.shape
+    assert np.abs(keras.ops.convert_to_numpy(same)[0, ..., 0] - expected).max() > 0.5
+
+
+class TestL2Normalization:
+    def test_values(self):
+        x = np.random.default_rng(0).normal(size=(2, 3, 4, 8)).astype(np.float32)
+        layer = L2Normalization(scale=20)
+        layer.build(x.shape)
+        gamma = np.linspace(10, 30, 8)
+        layer.set_weights([gamma])
+        expected = gamma * x / np.sqrt((x.astype(np.float64) ** 2).sum(-1, keepdims=True) + 1e-10)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(x)), expected, rtol=1e-5)
+
+    def test_zeros_stay_zeros(self):
+        found = keras.ops.convert_to_numpy(L2Normalization()(np.zeros((1, 1, 1, 512), np.float32)))
+        np.testing.assert_array_equal(found, 0)
+
+    @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+    def test_large_values_do_not_overflow_in_half_precision(self, policy):
+        layer = L2Normalization(dtype=policy)
+        found = keras.ops.convert_to_numpy(keras.ops.cast(layer(np.full((1, 1, 1, 4), 3e4)), "float32"))
+        np.testing.assert_allclose(found, 10, rtol=1e-2)
+
+    def test_gamma_begins_at_20(self):
+        model = SSD.from_preset("ssd300_vgg16", ["car"])
+        (gamma,) = model.backbone.get_layer("conv4_3_norm").get_weights()
+        np.testing.assert_array_equal(gamma, np.full(512, 20))
+
+
+def test_conv4_3_is_normalised_for_its_predictions_only():
+    model = SSD.from_preset("ssd300_vgg16", ["car"])
+    norm = model.backbone.get_layer("conv4_3_norm")
+    pool4 = model.backbone.get_layer("pool4")
+    assert norm.input is pool4.input is model.backbone.get_layer("conv4_3").output
+    assert model.backbone.outputs[0] is norm.output
+
+
+def test_vgg16_is_that_of_the_original():
+    backbone = SSD.from_preset("ssd300_vgg16", ["car"]).backbone
+    assert backbone.get_layer("pool3").output.shape[1:3] == (38, 38)
+    assert backbone.get_layer("pool5").output.shape[1:3] == (19, 19)
+    assert backbone.get_layer("fc6").dilation_rate == (6, 6)
+    assert [backbone.get_layer(f"conv5_{n}").dilation_rate for n in (1, 2, 3)] == [(1, 1)] * 3
+    base = ("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7")
+    parameters = sum(
+        layer.count_params()
+        for layer in backbone.layers
+        if layer.name.startswith(base) and "norm" not in layer.name
+    )
+    assert parameters == 20_483_904
+
+
+class TestExtraLayers:
+    @pytest.mark.parametrize(
+        ("side", "sides"),
+        [(10, [5, 3, 1]), (32, [16, 8, 4, 2, 1]), (19, [10, 5, 3, 1]), (3, [1]), (2, [1]), (1, [])],
+    )
+    def test_halve_until_one_cell_is_left(self, side, sides):
+        found = []
+        for extra in extra_layers_to_one_cell(side):
+            side = (side + 2 * extra.padding - extra.kernel) // extra.stride + 1
+            found.append(side)
+        assert found == sides
+
+    def test_the_first_is_the_widest(self):
+        first, *others = extra_layers_to_one_cell(10)
+        assert first == ExtraLayer(256, 512)
+        assert {(one.squeeze, one.filters) for one in others} == {(128, 256)}
+
+    @pytest.mark.parametrize(
+        "name", ["conv6_1", "conv9_2", "conv10_2_padding", "conv14_2_bn", "conv17_1_relu"]
+    )
+    def test_are_known_by_their_names(self, name):
+        assert is_extra_layer(name)
+
+    @pytest.mark.parametrize(
+        "name", ["conv5_3", "conv1_1", "conv13", "conv6_dw", "conv5_block1_1_conv", "fc6"]
+    )
+    def test_others_are_not(self, name):
+        assert not is_extra_layer(name)
