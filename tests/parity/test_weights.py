@@ -36,6 +36,46 @@ def assert_predicts(imported, image, offsets, scores, rows=slice(None), atol=1e-
     np.testing.assert_allclose(scores_of(raw)[rows], scores, atol=atol)
 
 
+@pytest.mark.parametrize("name", caffemodels.NETWORKS)
+def test_caffe(tmp_path, name):
+    golden = np.load(GOLDEN / f"opencv_{name}.npz")
+    network = caffemodels.NETWORKS[name]()
+    image = caffemodels.random_image(network.side)
+    caffemodels.write_caffemodel(tmp_path / "some.caffemodel", network)
+
+    # Caffe cuts the sizes of SSD512's anchors to whole pixels, OpenCV does not.
+    imported = import_weights(
+        tmp_path / "some.caffemodel", anchors="voc_untruncated" if name == "ssd512_vgg16" else None
+    )
+    rows = golden["rows"]
+    assert imported.model.name == name.removesuffix("_batch_norm")
+    assert_predicts(imported, image, golden["offsets"], golden["scores"], rows, atol=1e-3)
+    np.testing.assert_allclose(imported.model.anchor_boxes[rows], golden["priors"], atol=1e-6)
+
+    (found,) = imported.model.detect(image, threshold=0.01)
+    labels, scores, boxes = np.split(golden["detections"], [1, 2], axis=1)
+    np.testing.assert_allclose(found.scores, scores[:, 0], atol=1e-3)
+    assert_same_objects(found, labels[:, 0] - 1, scores[:, 0], boxes * network.side)
+
+
+def assert_same_objects(found, labels, scores, boxes_px):
+    """Find each object of the other program among ours; nearly equal scores may come in another order."""
+    ours = np.column_stack([found.labels, found.scores, found.boxes_px / 100])
+    theirs = np.column_stack([labels, scores, np.clip(boxes_px, 0, found.size[0]) / 100])
+    assert len(ours) == len(theirs)
+    distance = np.abs(ours[:, None] - theirs[None]).max(-1)
+    assert distance.min(0).max() < 1e-3
+    assert distance.min(1).max() < 1e-3
+
+
+def test_truncated_sizes_of_ssd512_are_those_of_caffe(tmp_path):
+    network = caffemodels.ssd512_vgg16(logits=2)
+    caffemodels.write_caffemodel(tmp_path / "some.caffemodel", network)
+    model = import_weights(tmp_path / "some.caffemodel").model
+    width, height = (model.anchor_boxes[0, 2:] - model.anchor_boxes[0, :2]) * 512
+    assert (width, height) == (pytest.approx(35), pytest.approx(35))
+
+
 def test_torchvision(tmp_path):
     golden = np.load(GOLDEN / "torchvision_ssd300.npz")
     shapes = torch_networks.torchvision_shapes(torch_networks.TORCHVISION_LOGITS)
