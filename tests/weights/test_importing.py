@@ -1,0 +1,128 @@
+"""From a file to a detector: what is recognised, what is assumed, what is refused."""
+
+import numpy as np
+import pytest
+from parity import caffemodels, torch_networks
+from safetensors.numpy import save_file
+
+from ssd_keras.errors import InputError
+from ssd_keras.weights.assignment import variables_by_name
+from ssd_keras.weights.importing import import_weights, read_weights
+from ssd_keras.weights.known_classes import COCO, VOC, coco_with_gaps, usual_class_names
+
+
+@pytest.fixture(scope="module")
+def mobilenet(tmp_path_factory):
+    """A small caffemodel: MobileNet-SSD for two classes, with the parameters of its anchors."""
+    path = tmp_path_factory.mktemp("caffe") / "mobilenet.caffemodel"
+    caffemodels.write_caffemodel(path, caffemodels.ssd300_mobilenet(logits=3))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ported(tmp_path_factory):
+    """An SSD300 as PyTorch ports name it, for COCO's number of classes."""
+    path = tmp_path_factory.mktemp("torch") / "ssd300.safetensors"
+    save_file(torch_networks.random_weights(torch_networks.port_shapes(81), 0), path)
+    return path
+
+
+def refusal(*arguments, **settings):
+    with pytest.raises(InputError) as error:
+        import_weights(*arguments, **settings)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+class TestKnownClasses:
+    def test_numbers(self):
+        assert (len(VOC), len(COCO), len(coco_with_gaps())) == (20, 80, 90)
+        assert usual_class_names(21) == VOC
+        assert usual_class_names(81) == COCO
+        assert usual_class_names(4) == ("class 1", "class 2", "class 3")
+
+    def test_coco_with_gaps_is_numbered_by_category(self):
+        names = coco_with_gaps()
+        assert len(set(names)) == 90
+        by_number = {1: "person", 11: "fire hydrant", 12: "unused 12", 13: "stop sign", 44: "bottle"}
+        by_number |= {62: "chair", 70: "toilet", 73: "laptop", 82: "refrigerator", 90: "toothbrush"}
+        assert {number: names[number - 1] for number in by_number} == by_number
+
+
+class TestWhatIsAssumed:
+    def test_network_and_classes(self, mobilenet):
+        imported = import_weights(mobilenet, class_names=["hole", "sign"])
+        assert imported.model.name == "ssd300_mobilenet"
+        assert imported.model.class_names == ("hole", "sign")
+        assert imported.notes == ()
+        assert imported.as_json()["tensors"]["missing"] == []
+
+    def test_coco_has_its_own_anchors_and_the_ports_clip_theirs(self, ported):
+        imported = import_weights(ported)
+        assert imported.model.class_names == COCO
+        assert imported.model.anchors.min_sizes == (21, 45, 99, 153, 207, 261)
+        assert imported.model.anchors.clip
+        assert "taken are 'coco'" in imported.notes[0]
+
+    def test_anchors_can_be_chosen(self, ported):
+        imported = import_weights(ported, anchors="voc")
+        assert imported.model.anchors.min_sizes == (30, 60, 111, 162, 213, 264)
+        assert imported.notes == ()
+
+    def test_channel_order_can_be_chosen(self, mobilenet):
+        usual, reversed_ = (
+            variables_by_name(import_weights(mobilenet, bgr=bgr).model)["conv0/kernel"].numpy()
+            for bgr in (True, False)
+        )
+        np.testing.assert_array_equal(usual, reversed_[:, :, ::-1])
+        assert read_weights(mobilenet).bgr
+
+    def test_batch_normalisation_can_be_split_off(self, mobilenet):
+        merged = import_weights(mobilenet).model
+        separate = import_weights(mobilenet, merge_batch_norm=False).model
+        assert separate.count_params() > merged.count_params()
+        image = caffemodels.random_image(300)[None]
+        found, expected = separate.predict_on_batch(image), merged.predict_on_batch(image)
+        np.testing.assert_allclose(found["logits"], expected["logits"], rtol=1e-3, atol=1e-3)
+
+
+class TestRefused:
+    def test_a_missing_file(self, tmp_path):
+        assert "cannot be read" in refusal(tmp_path / "missing.caffemodel")
+
+    def test_a_folder(self, tmp_path):
+        assert "cannot be read" in refusal(tmp_path)
+
+    def test_our_own_model(self, tmp_path):
+        (tmp_path / "own.keras").write_bytes(b"PK\x03\x04 and so on")
+        assert "Keras 3 model already" in refusal(tmp_path / "own.keras")
+
+    def test_another_network_than_asked_for(self, mobilenet):
+        said = refusal(mobilenet, "ssd300_vgg16")
+        assert "predicts from conv11" in said
+        assert "try ssd300_mobilenet" in said
+
+    def test_an_unknown_preset(self, mobilenet):
+        assert "no model 'ssd9000'" in refusal(mobilenet, "ssd9000")
+
+    def test_another_number_of_names(self, mobilenet):
+        said = refusal(mobilenet, class_names=["one"])
+        assert "heads for 2 classes, but 1 class names" in said
+        assert "select-classes" in said
+
+    def test_unknown_anchors(self, mobilenet):
+        assert "no anchors 'coco'" in refusal(mobilenet, anchors="coco")
+
+    def test_a_base_network_alone_unless_heads_may_begin_anew(self, tmp_path):
+        network = caffemodels.ssd300_mobilenet(logits=3)
+        base = [layer for layer in network.layers if "mbox" not in layer.name]
+        caffemodels.write_caffemodel(
+            tmp_path / "base.caffemodel",
+            caffemodels.Network(network.name, 300, 3, network.mean, network.scale, base),
+        )
+        path = tmp_path / "base.caffemodel"
+        assert "of no network that is recognised" in refusal(path)
+        assert "no predictor heads" in refusal(path, "ssd300_mobilenet")
+        assert "--allow-missing" in refusal(path, "ssd300_mobilenet", class_names=["hole"])
+        imported = import_weights(path, "ssd300_mobilenet", class_names=["hole"], allow_missing=True)
+        assert {name.split("/")[0].split("_mbox_")[1] for name in imported.tensors.missing} == {"loc", "conf"}
