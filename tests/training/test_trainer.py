@@ -14,7 +14,7 @@ from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
 from ssd_keras.inference.scoring import evaluate
 from ssd_keras.training.curves import read_log
-from ssd_keras.training.recipe import make_recipe
+from ssd_keras.training.recipe import make_recipe, read_recipe, write_recipe
 from ssd_keras.training.trainer import build_model, choose_splits, make_augmentation, train
 
 SETTINGS = {
@@ -162,3 +162,74 @@ def test_an_unknown_model_is_named():
         build_model(make_recipe({"model": "ssd8"}), CLASSES)
     with pytest.raises(InputError, match="6 predictor layers"):
         build_model(make_recipe({"anchors": {"scales": [0.1] * 7}}), CLASSES)
+
+
+class TestStartingFromAModel:
+    def start(self, finished, tmp_path, class_names=CLASSES, **changes):
+        _, run = finished
+        return build_model(make_recipe({"weights": str(run.folder), **changes}), class_names)
+
+    def test_of_the_same_classes_it_is_that_model(self, finished, dataset, tmp_path):
+        model = self.start(finished, tmp_path)
+        best = load_detector(finished[1].folder)
+        assert model.image_size == (96, 128)
+        image = dataset["test"][0].image
+        assert model.detect(image, threshold=0)[0].as_json() == best.detect(image, threshold=0)[0].as_json()
+
+    def test_of_other_classes_it_keeps_those_it_knows(self, finished, tmp_path):
+        model = self.start(finished, tmp_path, ("green", CLASSES[1]))
+        old = load_detector(finished[1].folder).get_layer("elu4_mbox_conf").get_weights()[0]
+        new = model.get_layer("elu4_mbox_conf").get_weights()[0]
+        assert model.class_names == ("green", CLASSES[1])
+        np.testing.assert_array_equal(
+            new.reshape(*new.shape[:3], 4, 3)[..., [0, 2]], old.reshape(*old.shape[:3], 4, 3)[..., [0, 2]]
+        )
+
+    def test_precision_and_frozen_layers_are_the_recipes(self, finished, tmp_path):
+        model = self.start(finished, tmp_path, precision="bfloat16", freeze=["backbone"])
+        assert model.backbone.get_layer("conv1").compute_dtype == "bfloat16"
+        assert {
+            variable.path.split("/")[-2].split("_mbox_")[-1] for variable in model.trainable_variables
+        } == {*("loc", "conf")}
+
+    @pytest.mark.parametrize("setting", [{"image_size": (96, 96)}, {"backbone": "keras:ResNet50"}])
+    def test_settings_of_the_model_are_refused(self, finished, tmp_path, setting):
+        with pytest.raises(InputError, match=f"bring their own model: leave '{next(iter(setting))}' out"):
+            self.start(finished, tmp_path, **setting)
+
+    def test_the_recipe_of_such_a_run_can_be_run_again(self, finished, tmp_path):
+        recipe = make_recipe({"weights": str(finished[1].folder)})
+        write_recipe(recipe, tmp_path / "recipe.yaml")
+        assert build_model(read_recipe(tmp_path / "recipe.yaml"), CLASSES).image_size == (96, 128)
+
+    def test_a_missing_file_is_refused(self):
+        with pytest.raises(InputError, match=r"nothing\.keras does not exist"):
+            build_model(make_recipe({"weights": "nothing.keras"}), CLASSES)
+
+
+def test_any_base_network_trains(dataset, tmp_path):
+    settings = {"backbone": "keras:MobileNetV3Small", "anchors": {"sizes": "coco"}, "epochs": 1}
+    model, run = run_once(dataset, tmp_path / "run", **settings)
+    assert model.name == "keras_MobileNetV3Small"
+    assert load_detector(run.folder).anchors == model.anchors
+    assert math.isfinite(run.metrics["loss"])
+
+
+@pytest.mark.parametrize(
+    ("anchors", "said"),
+    [
+        ({"sizes": "imagenet"}, "no anchors 'imagenet'"),
+        ({"scales": [0.1, 0.2]}, "have no 'scales'"),
+        ({"min_sizes": [10, 20]}, "2 min_sizes, 6 max_sizes"),
+    ],
+)
+def test_anchors_that_do_not_fit_the_model_are_refused(anchors, said):
+    with pytest.raises(InputError, match=said):
+        build_model(make_recipe({"model": "ssd300_mobilenet", "anchors": anchors}), CLASSES)
+
+
+def test_anchors_of_the_recipe():
+    anchors = {"min_sizes": [30, 60, 90, 120, 150, 180], "max_sizes": [None, 90, 120, 150, 180, 210]}
+    model = build_model(make_recipe({"model": "ssd300_mobilenet", "anchors": anchors}), CLASSES)
+    assert model.anchors.min_sizes == (30, 60, 90, 120, 150, 180)
+    assert model.anchors.max_sizes[:2] == (None, 90)

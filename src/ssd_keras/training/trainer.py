@@ -205,7 +205,8 @@ def _build(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
 
 def _start_from(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
     """Load the detector that training starts from, with heads for the classes of the data set."""
-    fixed = [setting for setting in SETTINGS_OF_THE_MODEL if setting in recipe.model_fields_set]
+    usual = Recipe()
+    fixed = [name for name in SETTINGS_OF_THE_MODEL if getattr(recipe, name) != getattr(usual, name)]
     if fixed:
         raise InputError(
             f"weights {recipe.weights} bring their own model: leave {fixed[0]!r} out, or start from imagenet"
