@@ -70,7 +70,7 @@ class TorchvisionSSD300:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     def _pixels(self, images: Any) -> Any:
         pixels = self.torch.from_numpy(images).permute(0, 3, 1, 2).float()

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
     from ssd_keras.inference.detector import load_detector
     from ssd_keras.inference.scoring import evaluate
+    from ssd_keras.models.building import make_backbone
     from ssd_keras.models.decoding import Decoding
     from ssd_keras.models.loss import MultiBoxLoss
-    from ssd_keras.models.ssd import SSD, make_backbone
+    from ssd_keras.models.ssd import SSD
     from ssd_keras.training.recipe import Recipe
     from ssd_keras.training.trainer import Run, build_model, train
+    from ssd_keras.weights.importing import import_weights
+    from ssd_keras.weights.selection import select_classes
 
 __version__ = "0.1.0"
 
@@ -50,9 +53,11 @@ __all__ = [
     "Split",
     "build_model",
     "evaluate",
+    "import_weights",
     "load_detector",
     "make_backbone",
     "open_dataset",
+    "select_classes",
     "train",
 ]
 
@@ -70,9 +75,11 @@ _HOMES = {
     "Split": "data.samples",
     "build_model": "training.trainer",
     "evaluate": "inference.scoring",
+    "import_weights": "weights.importing",
     "load_detector": "inference.detector",
-    "make_backbone": "models.ssd",
+    "make_backbone": "models.building",
     "open_dataset": "data.readers",
+    "select_classes": "weights.selection",
     "train": "training.trainer",
 }
 

@@ -13,10 +13,10 @@ from on_backend import called_once
 from ssd_keras.boxes.anchors import PaperAnchors, ScaledAnchors
 from ssd_keras.boxes.formats import clip_to_image, relative_to_px
 from ssd_keras.errors import InputError
+from ssd_keras.models.building import build_preset
 from ssd_keras.models.decoding import Decoding
 from ssd_keras.models.loss import MultiBoxLoss, make_targets
 from ssd_keras.models.predictor_heads import PredictorHeads
-from ssd_keras.models.presets import build_preset
 from ssd_keras.models.ssd import SSD
 
 pytestmark = pytest.mark.backends

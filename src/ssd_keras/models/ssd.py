@@ -116,8 +116,8 @@ class SSD(keras.Model):
 
     @classmethod
     def from_preset(cls, preset: str, class_names: Sequence[str], **changes: Any) -> SSD:
-        """Make a detector from a preset; see `ssd_keras.models.presets.build_preset` for the `changes`."""
-        from ssd_keras.models.presets import build_preset
+        """Make a detector from a preset; see `ssd_keras.models.building.build_preset` for the `changes`."""
+        from ssd_keras.models.building import build_preset
 
         return build_preset(preset, class_names, **changes)
 
@@ -125,8 +125,8 @@ class SSD(keras.Model):
     def from_backbone(
         cls, features: Features | str, class_names: Sequence[str], image_size: tuple[int, int], **changes: Any
     ) -> SSD:
-        """Make a detector on any base network; see `ssd_keras.models.presets.build_on_backbone`."""
-        from ssd_keras.models.presets import build_on_backbone
+        """Make a detector on any base network; see `ssd_keras.models.building.build_on_backbone`."""
+        from ssd_keras.models.building import build_on_backbone
 
         return build_on_backbone(features, class_names, image_size, **changes)
 
@@ -264,20 +264,6 @@ class SSD(keras.Model):
                 "heads": PredictorHeads.from_config(config["heads"]),
             }
         )
-
-
-def make_backbone(features: Features, input_shape: tuple[int, int, int], **options: Any) -> keras.Model:
-    """Make a Keras model of a function from the image tensor to the feature maps.
-
-    Args:
-        features: takes the image, a Keras tensor (B, H, W, channels), and gives the feature maps to predict
-            from, the finest first. `models/backbones/ssd7.py` is a worked example.
-        input_shape: (height, width, channels).
-        options: further arguments of `features`.
-    """
-    image = keras.Input(input_shape, name="preprocessed_image")
-    name = getattr(features, "__name__", "backbone")
-    return keras.Model(image, features(image, **options), name=name)
 
 
 def source_names(backbone: keras.Model) -> list[str]:

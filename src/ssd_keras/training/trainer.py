@@ -17,7 +17,7 @@ from ssd_keras.data.loader import TrainingLoader
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
-from ssd_keras.models.presets import build_on_backbone, build_preset
+from ssd_keras.models.building import build_on_backbone, build_preset
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.callbacks import EvaluateAndSave, ShowProgress, StopAtLostLoss
 from ssd_keras.training.curves import draw_curves

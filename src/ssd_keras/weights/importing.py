@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ssd_keras.errors import InputError
-from ssd_keras.models.presets import build_preset, find_preset
+from ssd_keras.models.building import build_preset
+from ssd_keras.models.presets import find_preset
 from ssd_keras.models.ssd import SSD, source_names
 from ssd_keras.weights.assignment import Assignment, assign
 from ssd_keras.weights.caffe import read_caffemodel
@@ -145,8 +146,8 @@ def _doubt(preset: str, anchors: str) -> list[str]:
     if not others:
         return []
     return [
-        f"the file does not say which anchors it was trained with: taken are {anchors!r}; if it finds little, "
-        f"try --anchors {' or '.join(others)} (weights that saw COCO need coco)"
+        f"the file does not say which anchors it was trained with: taken are {anchors!r}; if it finds "
+        f"little, try --anchors {' or '.join(others)} (weights that saw COCO need coco)"
     ]
 
 

@@ -1,0 +1,223 @@
+"""Building detectors: of a preset, or on any other base network."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ssd_keras.boxes.anchors import Anchors, PaperAnchors
+from ssd_keras.errors import InputError
+from ssd_keras.models.backbones.applications import (
+    TENSORFLOW_STYLE,
+    application_features,
+    application_preprocessing,
+)
+from ssd_keras.models.presets import Preset, find_preset, spaced_anchors
+from ssd_keras.models.ssd import SSD, Features
+
+KERAS_PREFIX = "keras:"
+"""Before the name of a network of `keras.applications`."""
+
+
+def build_preset(
+    name: str,
+    class_names: Sequence[str],
+    *,
+    image_size: tuple[int, int] | None = None,
+    channels: int = 3,
+    anchors: Anchors | str | None = None,
+    anchor_changes: Mapping[str, Any] | None = None,
+    weights: str | None = None,
+    backbone_options: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> SSD:
+    """Make the detector `name`.
+
+    Args:
+        name: one of `PRESETS`.
+        class_names: without background.
+        image_size: (height, width) of the input; by default the preset's.
+        channels: of the input.
+        anchors: their description, or the name of one of the preset's, such as "coco"; by default its first.
+            The preset's follow the size of the input.
+        anchor_changes: fields of their description that are to be different, such as `aspect_ratios`.
+        weights: "imagenet" for a base network that has learned ImageNet; None for random weights.
+        backbone_options: further arguments of the base network's function.
+        changes: any other argument of `SSD`.
+
+    Raises:
+        InputError: there is no such preset, set of anchors or pretrained weights, or the input is too small.
+    """
+    preset = find_preset(name)
+    size = image_size or preset.image_size
+    options = {**preset.options, **(backbone_options or {})}
+    backbone = _build_backbone(name, preset.features, (*size, channels), weights, options)
+    settings = {
+        "preprocessing": preset.preprocessing,
+        "variances": preset.variances,
+        "neutral_threshold": preset.neutral_threshold,
+        "heads": preset.heads,
+        **changes,
+    }
+    if not isinstance(anchors, Anchors):
+        anchors = _anchors_of_preset(name, preset, anchors, size, len(backbone.outputs))
+    anchors = _changed(name, anchors, anchor_changes)
+    return SSD(backbone, anchors, class_names, name=name, **settings)
+
+
+def build_on_backbone(
+    features: Features | str,
+    class_names: Sequence[str],
+    image_size: tuple[int, int] = (300, 300),
+    *,
+    channels: int = 3,
+    anchors: Anchors | str | None = None,
+    anchor_changes: Mapping[str, Any] | None = None,
+    weights: str | None = None,
+    backbone_options: Mapping[str, Any] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> SSD:
+    """Make a detector on any base network.
+
+    Args:
+        features: a function from the image tensor to the feature maps, the finest first, such as
+            `ssd7_features`; or "keras:" and the name of a network of `keras.applications`; or the file and
+            the name of a function of yours, as "my_network.py:features".
+        class_names: without background.
+        image_size: (height, width) of the input.
+        channels: of the input.
+        anchors: their description; or "voc" (the default) or "coco": spaced over the feature maps as the
+            original does it for these data sets.
+        anchor_changes: fields of their description that are to be different, such as `aspect_ratios`.
+        weights: "imagenet", where the base network can have them.
+        backbone_options: further arguments of the base network's function.
+        preprocessing: settings of `ImagePreprocessing`; by default what the network of `keras.applications`
+            takes, or values of -1 to 1.
+        changes: any other argument of `SSD`.
+
+    Raises:
+        InputError: there is no such network, or the input is too small for it.
+    """
+    options = dict(backbone_options or {})
+    name = features if isinstance(features, str) else features.__name__
+    usual: Mapping[str, Any] = TENSORFLOW_STYLE
+    if name.startswith(KERAS_PREFIX):
+        network = name.removeprefix(KERAS_PREFIX)
+        features, usual = application_features, application_preprocessing(network)
+        options["network"] = network
+    elif isinstance(features, str):
+        features = load_features(features)
+    backbone = _build_backbone(name, features, (*image_size, channels), weights, options)
+    if not isinstance(anchors, Anchors):
+        layers = len(backbone.outputs)
+        anchors = _named_anchors(name, spaced_anchors(min(image_size), layers), anchors)
+    anchors = _changed(name, anchors, anchor_changes)
+    keras_name = re.sub(r"\W+", "_", name).strip("_")
+    return SSD(
+        backbone, anchors, class_names, preprocessing=preprocessing or usual, name=keras_name, **changes
+    )
+
+
+def load_features(place: str) -> Features:
+    """Load a base network of the user's from a place like "my_network.py:features".
+
+    Raises:
+        InputError: there is no such file or function, or the file does not run.
+    """
+    file, _, function = place.rpartition(":")
+    path = Path(file)
+    if path.suffix != ".py" or not path.is_file():
+        raise InputError(f"base network {place!r}: give 'keras:NAME' or an existing 'FILE.py:FUNCTION'")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's file does
+        raise InputError(f"{path} does not run ({type(error).__name__}: {error}): correct it") from error
+    found = getattr(module, function, None)
+    if not callable(found):
+        raise InputError(f"{path} has no function {function!r}: name the one that gives the feature maps")
+    return found  # type: ignore[no-any-return]
+
+
+def make_backbone(features: Features, input_shape: tuple[int, int, int], **options: Any) -> keras.Model:
+    """Make a Keras model of a function from the image tensor to the feature maps.
+
+    Args:
+        features: takes the image, a Keras tensor (B, H, W, channels), and gives the feature maps to predict
+            from, the finest first. `models/backbones/ssd7.py` is a worked example.
+        input_shape: (height, width, channels).
+        options: further arguments of `features`.
+    """
+    image = keras.Input(input_shape, name="preprocessed_image")
+    name = getattr(features, "__name__", "backbone")
+    return keras.Model(image, features(image, **options), name=name)
+
+
+def _build_backbone(
+    name: str,
+    features: Features,
+    input_shape: tuple[int, int, int],
+    weights: str | None,
+    options: Mapping[str, Any],
+) -> keras.Model:
+    """Build a base network, saying in the user's words what is wrong with its input or its weights."""
+    if weights not in (None, "imagenet"):
+        raise InputError(f"weights {weights!r} are unknown: give 'imagenet', or a .keras file to start from")
+    if weights:
+        if "weights" not in inspect.signature(features).parameters:
+            raise InputError(f"model {name} has no ImageNet weights: leave 'weights' out")
+        if input_shape[2] != 3:
+            raise InputError(f"ImageNet weights are for images of 3 channels, not {input_shape[2]}")
+        options = {**options, "weights": weights}
+    try:
+        return make_backbone(features, input_shape, **options)
+    except ValueError as error:
+        height, width, _ = input_shape
+        reason = str(error).strip().splitlines()[0][:200]
+        raise InputError(
+            f"model {name} cannot be built for images of {height}x{width} ({reason}): give it larger images"
+        ) from error
+
+
+def _anchors_of_preset(
+    name: str, preset: Preset, wanted: str | None, size: tuple[int, int], layers: int
+) -> Anchors:
+    """Give a preset's anchors, adapted where the input has another size."""
+    anchors = _named_anchors(name, preset.anchors, wanted)
+    if size == preset.image_size or not isinstance(anchors, PaperAnchors):
+        return anchors
+    if layers == len(anchors.min_sizes):
+        return anchors.resized(min(size) / min(preset.image_size))
+    # Where the number of feature maps follows the size of the image.
+    spaced = spaced_anchors(min(size), layers)
+    return spaced["coco" if (wanted or "").startswith("coco") else "voc"]
+
+
+def _named_anchors(model: str, known: Mapping[str, Anchors], wanted: str | None) -> Anchors:
+    if wanted is None:
+        return next(iter(known.values()))
+    if wanted not in known:
+        raise InputError(f"model {model} has no anchors {wanted!r}: choose one of {', '.join(known)}")
+    return known[wanted]
+
+
+def _changed(model: str, anchors: Anchors, changes: Mapping[str, Any] | None) -> Anchors:
+    """Give the anchors with some fields of their description replaced."""
+    known = {field.name for field in dataclasses.fields(anchors)}
+    for name in changes or {}:
+        if name not in known:
+            raise InputError(
+                f"the anchors of model {model} have no {name!r}, only {', '.join(sorted(known))}"
+            )
+    return dataclasses.replace(anchors, **(changes or {}))
