@@ -4,13 +4,16 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from on_backend import gradients
 
+from ssd_keras.models.backbones import dilated_convolution
 from ssd_keras.models.backbones.blocks import (
     ExtraLayer,
     convolve,
     extra_layers_to_one_cell,
     is_extra_layer,
 )
+from ssd_keras.models.backbones.dilated_convolution import DilatedConv2D
 from ssd_keras.models.backbones.l2_normalization import L2Normalization
 from ssd_keras.models.ssd import SSD
 
@@ -68,6 +71,46 @@ def test_keras_padding_would_differ_at_even_sides():
     expected = convolved_by_hand(x[0], np.ones((3, 3)), 2, 1, 1)
     assert same.shape[1:3] == expected.shape
     assert np.abs(keras.ops.convert_to_numpy(same)[0, ..., 0] - expected).max() > 0.5
+
+
+class TestDilatedConvolution:
+    def layers(self):
+        """Ours and Keras's, with the same weights."""
+        pair = (
+            DilatedConv2D(4, 3, dilation_rate=6, padding="same"),
+            layers.Conv2D(4, 3, dilation_rate=6, padding="same"),
+        )
+        for layer in pair:
+            layer.build((None, 9, 9, 2))
+        pair[1].set_weights(pair[0].get_weights())
+        return pair
+
+    def test_gradients_are_those_of_keras(self):
+        x = np.random.default_rng(0).normal(size=(2, 9, 9, 2)).astype(np.float32)
+        ours, theirs = self.layers()
+        kernel, _ = ours.get_weights()
+
+        def loss_of(layer):
+            def loss(x, kernel):
+                return keras.ops.sum(keras.ops.square(layer.convolution_op(x, kernel)))
+
+            return loss
+
+        for found, expected in zip(
+            gradients(loss_of(ours), [x, kernel]), gradients(loss_of(theirs), [x, kernel]), strict=True
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+    def test_it_is_taken_where_dilation_is(self):
+        assert isinstance(SSD.from_preset("ssd300_vgg16", ["car"]).backbone.get_layer("fc6"), DilatedConv2D)
+
+    def test_without_gradients_of_its_own_keras_computes_it(self, monkeypatch):
+        x = np.random.default_rng(0).normal(size=(2, 9, 9, 2)).astype(np.float32)
+        ours, theirs = self.layers()
+        monkeypatch.setattr(dilated_convolution, "_tensorflow_has_gradients", lambda: False)
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(ours(x)), keras.ops.convert_to_numpy(theirs(x))
+        )
 
 
 class TestL2Normalization:

@@ -1,4 +1,4 @@
-"""Anchors of the published detectors, as Caffe's scripts set them, with known checksums.
+"""Anchors of the published detectors, those of the presets, with known checksums.
 
 The checksums were computed in float64 and independently of this package.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssd_keras.boxes.anchors import PaperAnchors
+from ssd_keras.models.presets import PRESETS
 
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
 
@@ -38,57 +39,40 @@ class GoldenAnchors:
 
 
 RATIOS_300 = ((2,), (2, 3), (2, 3), (2, 3), (2,), (2,))
-RATIOS_512 = ((2,), (2, 3), (2, 3), (2, 3), (2, 3), (2,), (2,))
 STEPS_300 = (8, 16, 32, 64, 100, 300)
-STEPS_512 = (8, 16, 32, 64, 128, 256, 512)
 FEATURES_300 = (38, 19, 10, 5, 3, 1)
 FEATURES_512 = (64, 32, 16, 8, 4, 2, 1)
 FIRST_300 = (0, 5776, 7942, 8542, 8692, 8728)
 FIRST_512 = (0, 16384, 22528, 24064, 24448, 24544, 24560)
 
 
-def _anchors_300(*sizes: float) -> PaperAnchors:
-    return PaperAnchors(sizes[:-1], sizes[1:], RATIOS_300, STEPS_300)
-
-
-def _anchors_512(*sizes: float, truncate: bool) -> PaperAnchors:
-    return PaperAnchors(sizes[:-1], sizes[1:], RATIOS_512, STEPS_512, truncate=truncate)
-
-
-SIZES_512_VOC = (35.84, 76.8, 153.6, 230.4, 307.2, 384, 460.8, 537.6)
-SIZES_512_COCO = (20.48, 51.2, 133.12, 215.04, 296.96, 378.88, 460.8, 542.72)
-
 SSD300_VOC = GoldenAnchors(
-    _anchors_300(30, 60, 111, 162, 213, 264, 315),
+    PRESETS["ssd300_vgg16"].anchors["voc"],
     *(300, FEATURES_300, FIRST_300, 8732),
     *(3688.7320, 5199.1613, 1510.4293, 328.0601, 5863),
 )
 SSD300_COCO = GoldenAnchors(
-    _anchors_300(21, 45, 99, 153, 207, 261, 315),
+    PRESETS["ssd300_vgg16"].anchors["coco"],
     *(300, FEATURES_300, FIRST_300, 8732),
     *(3857.8476, 5030.0457, 1172.1980, 228.9024, 6509),
 )
 SSD512_VOC = GoldenAnchors(
-    _anchors_512(*SIZES_512_VOC, truncate=True),
+    PRESETS["ssd512_vgg16"].anchors["voc"],
     *(512, FEATURES_512, FIRST_512, 24564),
     *(10729.2228, 13834.7772, 3105.5545, 536.4667, 19078),
 )
 SSD512_VOC_NOT_TRUNCATED = GoldenAnchors(
-    _anchors_512(*SIZES_512_VOC, truncate=False),
+    PRESETS["ssd512_vgg16"].anchors["voc_untruncated"],
     *(512, FEATURES_512, FIRST_512, 24564),
     *(10708.9292, 13855.0708, 3146.1417, 545.1642, 19078),
 )
 SSD512_COCO = GoldenAnchors(
-    _anchors_512(*SIZES_512_COCO, truncate=True),
+    PRESETS["ssd512_vgg16"].anchors["coco"],
     *(512, FEATURES_512, FIRST_512, 24564),
     *(11195.1590, 13368.8410, 2173.6820, 344.3793, 20446),
 )
 MOBILENET = GoldenAnchors(
-    PaperAnchors(
-        min_sizes=(60, 105, 150, 195, 240, 285),
-        max_sizes=(None, 150, 195, 240, 285, 300),
-        aspect_ratios=((2,), (2, 3), (2, 3), (2, 3), (2, 3), (2, 3)),
-    ),
+    PRESETS["ssd300_mobilenet"].anchors["voc"],
     *(300, (19, 10, 5, 3, 2, 1), (0, 1083, 1683, 1833, 1887, 1911), 1917),
     *(656.1686, 1260.8314, 604.6628, 206.4400, 935),
 )

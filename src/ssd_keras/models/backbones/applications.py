@@ -22,6 +22,7 @@ from ssd_keras.models.backbones.blocks import (
     add_extra_layers,
     extra_layers_to_one_cell,
 )
+from ssd_keras.models.backbones.dilated_convolution import DilatedConv2D
 
 STRIDES = (8, 16, 32)
 """Of the feature maps that are tapped."""
@@ -203,5 +204,5 @@ def _with_dilated_stage5(layer: keras.layers.Layer) -> keras.layers.Layer:
     if layer.name.startswith("conv5") and isinstance(layer, layers.Conv2D):
         config["strides"] = (1, 1)
         if layer.kernel_size == (3, 3):
-            config["dilation_rate"] = (2, 2)
+            return DilatedConv2D.from_config({**config, "dilation_rate": (2, 2)})
     return layer.__class__.from_config(config)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from keras import layers
 
 from ssd_keras.boxes.arrays import Array
+from ssd_keras.models.backbones.dilated_convolution import DilatedConv2D
 
 CAFFE_BATCH_NORM = {"epsilon": 1e-5}
 """Settings of batch normalisation in the networks that come from Caffe."""
@@ -68,9 +69,10 @@ def convolve(
         "padding": how,
         "kernel_initializer": "he_normal",
     }
+    convolution = layers.Conv2D if dilation == 1 else DilatedConv2D
     if batch_norm is None:
-        return layers.Conv2D(filters, kernel, activation=activation, name=name, **settings)(x)
-    x = layers.Conv2D(filters, kernel, use_bias=False, name=name, **settings)(x)
+        return convolution(filters, kernel, activation=activation, name=name, **settings)(x)
+    x = convolution(filters, kernel, use_bias=False, name=name, **settings)(x)
     return _normalize_and_activate(x, name, batch_norm, activation)
 
 
