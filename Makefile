@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install torch demo test check format benchmarks
+.PHONY: install torch demo test test-all check format benchmarks
 
 install: $(INSTALLED)
 
@@ -26,9 +26,13 @@ demo: $(INSTALLED)
 # The whole suite on TensorFlow, then boxes, loss, decoding and model on the other backends that are installed.
 test: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m backends
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "backends and not slow"
 	if $(BIN)/python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch $(BIN)/python -m pytest -n 2 -m backends; \
 	else echo "torch is not installed: its tests are left out ('make torch' installs it)"; fi
+
+# Also what takes minutes: deep networks on JAX.
+test-all: test
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "backends and slow"
 
 check: $(INSTALLED)
 	$(BIN)/ruff check

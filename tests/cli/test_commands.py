@@ -347,7 +347,7 @@ class TestWeights:
         line = fails(
             "weights", "import", caffemodel, "--model", "ssd300_vgg16", "--out", tmp_path / "m.keras"
         )
-        assert "try ssd300_mobilenet" in line
+        assert "holds ssd300_mobilenet" in line
         assert list(tmp_path.iterdir()) == []
 
     def test_nothing_is_written_over(self, fails, caffemodel, tmp_path):

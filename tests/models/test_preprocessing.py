@@ -26,6 +26,11 @@ def test_mean_per_channel_is_in_rgb_order_also_for_bgr():
     np.testing.assert_array_equal(preprocess(**settings, to_bgr=True)[0, 0, 1], [-148, -194, -226])
 
 
+def test_scale_per_channel():
+    found = preprocess(mean=(1, 2, 3), scale=(1, 10, 100))
+    np.testing.assert_allclose(found[0, 0, 1], [9, 180, 2700])
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float32"])
 def test_any_number_type(dtype):
     np.testing.assert_array_equal(preprocess(PIXELS.astype(dtype), mean=1.0), PIXELS.astype(np.float32) - 1)

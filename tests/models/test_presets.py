@@ -39,6 +39,13 @@ SMALL = {
     "ssdlite320_mobilenet_v3": (96, 128),
 }
 
+# What is called once or twice is soonest done without compiling, but JAX would compile each operation then.
+EAGER = keras.backend.backend() != "jax"
+
+# Hundreds of layers, compiled for a minute or more.
+DEEP = ("ssd300_resnet101", "ssd512_resnet50", "ssd300_densenet121", "ssd300_inception_resnet_v2")
+SLOW_ON_JAX = {} if EAGER else dict.fromkeys(DEEP, pytest.mark.slow)
+
 every_preset = pytest.mark.parametrize("name", PRESETS)
 
 
@@ -73,7 +80,7 @@ def test_parameters_of_the_original(name, logits, parameters, options):
 
 
 @pytest.mark.backends
-@every_preset
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW_ON_JAX.get(name, ())) for name in PRESETS])
 def test_training_lowers_the_loss_and_what_is_saved_detects_the_same(name, tmp_path):
     """In mixed precision: finite gradients are then the hardest."""
     keras.utils.set_random_seed(2)
@@ -89,7 +96,7 @@ def test_training_lowers_the_loss_and_what_is_saved_detects_the_same(name, tmp_p
         "boxes": np.array([[[0, 0, 0, 0]], [[0.25, 0.25, 0.5, 0.5]]], np.float32),
         "labels": np.array([[-1], [1]], np.int32),
     }
-    model.compile(keras.optimizers.Adam(2e-5), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(2e-5), run_eagerly=EAGER)
     losses = [
         model.train_on_batch(np.stack([nothing, full]), truth, return_dict=True)["loss"] for _ in range(3)
     ]
@@ -99,7 +106,7 @@ def test_training_lowers_the_loss_and_what_is_saved_detects_the_same(name, tmp_p
 
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    again.compile(run_eagerly=True)
+    again.compile(run_eagerly=EAGER)
     np.testing.assert_array_equal(again.anchor_boxes, model.anchor_boxes)
     assert (again.anchors, again.heads, again.preprocessing) == (
         model.anchors,

@@ -346,6 +346,12 @@ class TestDetection:
                 (alone,) = model.detect(image, threshold=0.1)
                 np.testing.assert_allclose(found.scores, alone.scores, atol=1e-5)
 
+    def test_photographs_are_refused_where_the_network_takes_none(self, peculiar):
+        with pytest.raises(InputError, match="images of 4 channels, photographs have 3"):
+            peculiar.detect(images(1)[0])
+        (found,) = peculiar.detect_batch(images(1, channels=4), [(10, 10)])
+        assert found.size == (10, 10)
+
     def test_what_does_not_decode_is_refused(self, model, tmp_path):
         with pytest.raises(InputError):
             model.detect(b"no image")

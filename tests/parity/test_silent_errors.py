@@ -90,5 +90,5 @@ def test_weights_of_the_first_layout_are_refused_for_the_present_one(tmp_path):
                 )
         file["pool6_mbox_loc_flat/pool6_mbox_loc_flat_W:0"] = np.zeros((256, 24))
         file["pool6_mbox_conf_flat/pool6_mbox_conf_flat_W:0"] = np.zeros((256, 126))
-    with pytest.raises(InputError, match=r"pool6.*leave --model out, or try ssd300_vgg16_v1"):
+    with pytest.raises(InputError, match=r"holds ssd300_vgg16_v1, .*no ssd300_vgg16: leave --model out"):
         import_weights(path, "ssd300_vgg16")

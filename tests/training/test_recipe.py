@@ -39,6 +39,10 @@ def test_an_empty_file_is_a_recipe_of_defaults(tmp_path):
     [
         ("epochs: 0", "epochs is 0"),
         ("epochs: many", "epochs is 'many'"),
+        ("learning_rate: .inf", "learning_rate is inf"),
+        ("warmup_epochs: .nan", "warmup_epochs is nan"),
+        ("anchors: {scales: [.inf]}", "anchors.scales.0 is inf"),
+        ("augmentation: {expand_max_ratio: .inf}", "augmentation.expand_max_ratio is inf"),
         ("learning_rate: -1", "learning_rate is -1"),
         ("image_size: [0, 3]", "image_size.0 is 0"),
         ("ema_momentum: 1", "ema_momentum is 1"),

@@ -36,10 +36,10 @@ def same(one, other):
 
 def test_all_that_fits_is_taken_and_the_rest_is_named():
     model = detector()
-    tensors = {**random_tensors(model), "fc8/kernel": np.zeros(3, np.float32)}
+    tensors = {**random_tensors(model), "fc8/kernel": np.zeros(3, np.float32), "step": np.array(3)}
     found = assign(model, tensors, "file")
     assert set(found.taken) == set(variables_by_name(model))
-    assert found.left == ("fc8/kernel",)
+    assert found.left == ("fc8/kernel", "step")
     assert found.missing == ()
     for name, variable in variables_by_name(model).items():
         np.testing.assert_array_equal(variable, tensors[name])

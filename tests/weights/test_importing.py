@@ -98,9 +98,10 @@ class TestRefused:
         assert "Keras 3 model already" in refusal(tmp_path / "own.keras")
 
     def test_another_network_than_asked_for(self, mobilenet):
-        said = refusal(mobilenet, "ssd300_vgg16")
-        assert "predicts from conv11" in said
-        assert "try ssd300_mobilenet" in said
+        for preset in ("ssd300_vgg16", "ssd512_vgg16"):
+            said = refusal(mobilenet, preset)
+            assert "holds ssd300_mobilenet, which predicts from conv11, conv13, conv14_2" in said
+            assert f"no {preset}" in said
 
     def test_an_unknown_preset(self, mobilenet):
         assert "no model 'ssd9000'" in refusal(mobilenet, "ssd9000")

@@ -43,6 +43,7 @@ def load_detector(path: str | Path) -> SSD:
 
 def save_detector(model: SSD, path: Path) -> None:
     """Save a detector whole or not at all: what stands at `path` stays until the new file is done."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"unfinished-{path.name}")
     model.save(unfinished)
     unfinished.replace(path)

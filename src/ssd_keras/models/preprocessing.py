@@ -15,12 +15,16 @@ class ImagePreprocessing(keras.layers.Layer):
 
     Attributes:
         mean: one number, or one per channel in RGB order.
-        scale: the factor after that.
+        scale: the factor after that, one number, or one per channel in RGB order.
         to_bgr: reverse the channels, for weights that come from Caffe.
     """
 
     def __init__(
-        self, mean: float | Sequence[float], scale: float = 1.0, to_bgr: bool = False, **kwargs: Any
+        self,
+        mean: float | Sequence[float],
+        scale: float | Sequence[float] = 1.0,
+        to_bgr: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.mean = mean
@@ -29,7 +33,8 @@ class ImagePreprocessing(keras.layers.Layer):
 
     def call(self, image: Array) -> Array:
         """Preprocess (B, H, W, channels) of any number type; computed in float32."""
-        x = (ops.cast(image, "float32") - ops.convert_to_tensor(self.mean, "float32")) * self.scale
+        mean, scale = (ops.convert_to_tensor(setting, "float32") for setting in (self.mean, self.scale))
+        x = (ops.cast(image, "float32") - mean) * scale
         if self.to_bgr:
             x = ops.flip(x, axis=-1)
         return ops.cast(x, self.compute_dtype)

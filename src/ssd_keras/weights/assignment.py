@@ -75,7 +75,7 @@ def _with_fitting_batch_norm(tensors: Tensors, model: SSD, variables: dict[str, 
     """Merge batch normalisation into the convolution before it, or split it off, as the model has it."""
     fitting = dict(tensors)
     for name in tensors:
-        layer, variable = name.split("/", 1)
+        layer, _, variable = name.partition("/")
         norm = f"{layer}_bn"
         if variable == "kernel" and f"{norm}/moving_mean" in tensors and f"{norm}/gamma" not in variables:
             if f"{layer}/bias" in variables:

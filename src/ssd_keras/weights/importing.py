@@ -10,7 +10,7 @@ from typing import Any
 from ssd_keras.errors import InputError
 from ssd_keras.models.building import build_preset
 from ssd_keras.models.presets import find_preset
-from ssd_keras.models.ssd import SSD, source_names
+from ssd_keras.models.ssd import SSD
 from ssd_keras.weights.assignment import Assignment, assign
 from ssd_keras.weights.caffe import read_caffemodel
 from ssd_keras.weights.keras2 import read_keras_hdf5
@@ -82,7 +82,7 @@ def import_weights(
     """
     path = Path(path)
     file = read_weights(path)
-    name = preset or _recognised(path, file)
+    name = _choose_preset(path, file, preset)
     settings, notes = dict(file.settings), []
     if anchors:
         settings["anchors"] = anchors
@@ -94,7 +94,6 @@ def import_weights(
         batch_norm = not (merged if merge_batch_norm is None else merge_batch_norm)
         settings["backbone_options"] = {"batch_norm": batch_norm}
     model = build_preset(name, _class_names(path, file, class_names), **settings)
-    _check_sources(path, file, model)
     tensors = file.tensors
     if bgr is not None and bgr != file.bgr:
         tensors = {**tensors, file.first_kernel: reverse_channels(tensors[file.first_kernel])}
@@ -127,12 +126,19 @@ def _reader(path: Path, beginning: bytes) -> Callable[[Path], WeightsFile]:
     return read_caffemodel
 
 
-def _recognised(path: Path, file: WeightsFile) -> str:
+def _choose_preset(path: Path, file: WeightsFile, wanted: str | None) -> str:
+    """Give the preset that was asked for, or the one whose layers the file has."""
     layers = {name.split("/")[0] for name in file.tensors}
-    for mark, preset in MARKS.items():
-        if mark in layers:
-            return preset
-    raise InputError(f"{path} ({file.kind}) is of no network that is recognised: name it with --model")
+    recognised = next((preset for mark, preset in MARKS.items() if mark in layers), None)
+    if wanted is None and recognised is None:
+        raise InputError(f"{path} ({file.kind}) is of no network that is recognised: name it with --model")
+    if wanted is not None and file.sources and recognised not in (None, wanted):
+        find_preset(wanted)
+        raise InputError(
+            f"{path} holds {recognised}, which predicts from {', '.join(file.sources)}, and no {wanted}: "
+            "leave --model out"
+        )
+    return str(wanted or recognised)
 
 
 def _usual_anchors(preset: str, logits: int | None) -> str:
@@ -163,13 +169,3 @@ def _class_names(path: Path, file: WeightsFile, wanted: Sequence[str] | None) ->
             "all, and keep some with 'ssd weights select-classes' afterwards"
         )
     return wanted or usual_class_names(logits)
-
-
-def _check_sources(path: Path, file: WeightsFile, model: SSD) -> None:
-    """Refuse a file whose predictor heads stand on other feature maps than the model's."""
-    expected = source_names(model.backbone)
-    if file.sources and set(file.sources) != set(expected):
-        raise InputError(
-            f"{path} predicts from {', '.join(file.sources)}, model {model.name} from {', '.join(expected)}: "
-            f"leave --model out, or try {_recognised(path, file)}"
-        )
