@@ -43,7 +43,10 @@ SMALL = {
 EAGER = keras.backend.backend() != "jax"
 
 # Hundreds of layers, compiled for a minute or more.
-DEEP = ("ssd300_resnet101", "ssd512_resnet50", "ssd300_densenet121", "ssd300_inception_resnet_v2")
+DEEP = (
+    *("ssd300_resnet50", "ssd300_resnet101", "ssd512_resnet50", "ssd300_densenet121"),
+    *("ssd300_inception_resnet_v2", "ssdlite320_mobilenet_v3"),
+)
 SLOW_ON_JAX = {} if EAGER else dict.fromkeys(DEEP, pytest.mark.slow)
 
 every_preset = pytest.mark.parametrize("name", PRESETS)

@@ -8,8 +8,6 @@ from ssd_keras.errors import InputError
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.freezing import freeze
 
-pytestmark = pytest.mark.backends
-
 SIZE = (64, 96)
 
 
