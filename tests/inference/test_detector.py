@@ -1,8 +1,26 @@
 """Detectors are saved whole or not at all."""
 
+import subprocess
+import sys
+
 import pytest
 
 from ssd_keras.inference.detector import save_detector
+from ssd_keras.models.ssd import SSD
+
+
+@pytest.mark.parametrize("name", ["ssd300_vgg16", "ssd300_resnet50", "ssdlite320_mobilenet_v3"])
+def test_a_saved_detector_loads_in_a_new_process(tmp_path, name):
+    model = SSD.from_preset(name, ["car"])
+    save_detector(model, tmp_path / "model.keras")
+    program = (
+        "from ssd_keras.inference.detector import load_detector\n"
+        "print(load_detector('model.keras').count_params())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert int(run.stdout) == model.count_params()
 
 
 def test_saving_that_fails_midway_leaves_the_old_model(tmp_path):

@@ -1,5 +1,6 @@
 """Detectors as they are asked for: anchors that follow, any base network, and what cannot be built."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -104,6 +105,16 @@ class TestAnyBaseNetwork:
         with pytest.raises(InputError, match=said) as error:
             SSD.from_backbone(place.format(file), CLASSES, (128, 128))
         assert "\n" not in str(error.value)
+
+
+def test_weights_that_cannot_be_fetched_are_said_in_one_line(monkeypatch):
+    def fail(**_):
+        raise Exception("URL fetch failure on https://somewhere/vgg16.h5: None -- [Errno -2]\nunknown")
+
+    monkeypatch.setattr(keras.applications, "VGG16", fail)
+    with pytest.raises(InputError, match=r"ssd300_vgg16 cannot be fetched .*somewhere") as error:
+        build_preset("ssd300_vgg16", CLASSES, weights="imagenet")
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

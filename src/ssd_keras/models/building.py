@@ -188,6 +188,13 @@ def _build_backbone(
         raise InputError(
             f"model {name} cannot be built for images of {height}x{width} ({reason}): give it larger images"
         ) from error
+    except Exception as error:  # what Keras raises where a download fails
+        if "URL fetch failure" not in str(error):
+            raise
+        raise InputError(
+            f"the ImageNet weights of model {name} cannot be fetched ({' '.join(str(error).split())}): "
+            "connect to the internet once, or start from another model's weights"
+        ) from error
 
 
 def _anchors_of_preset(

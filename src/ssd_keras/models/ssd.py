@@ -20,6 +20,7 @@ from ssd_keras.data.images import ImageSource
 from ssd_keras.data.loader import detection_batches
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
+from ssd_keras.models.backbones import dilated_convolution, l2_normalization  # noqa: F401  in saved detectors
 from ssd_keras.models.decoding import DecodeDetections, Decoding
 from ssd_keras.models.loss import MultiBoxLoss, make_targets
 from ssd_keras.models.predictor_heads import PredictorHeads
