@@ -85,3 +85,10 @@ def test_input_is_not_changed():
 def test_what_does_not_agree_is_refused(boxes, scores, labels):
     with pytest.raises(ValueError):
         Detections(boxes, scores, labels, NAMES, (10, 10))
+
+
+def test_the_summary_counts_by_class_and_gives_the_scores():
+    scores = [0.9, 0.8, 0.7, 0.65, 0.6]
+    found = Detections([(0, 0, 9, 9)] * 5, scores, [1, 0, 1, 1, 1], ("car", "dog"), (20, 20))
+    assert found.summary() == "4 dog (0.90 to 0.60), 1 car (0.80)"
+    assert Detections([], [], [], ("car",), (20, 20)).summary() == "nothing found"

@@ -5,8 +5,9 @@
     data = ssd.open_dataset("photos/")
     model = ssd.SSD.from_preset("ssd7", class_names=data.class_names)
     run = ssd.train(model, data, ssd.Recipe(epochs=50))
-    ssd.evaluate(model, data["test"], protocol="voc07").mAP
-    for found in model.detect("street.jpg"):
+    best = ssd.load_detector(run.model)
+    ssd.evaluate(best, data["test"], protocol="voc07").mAP
+    for found in best.detect("street.jpg"):
         print(found)
 
 Each name is imported when it is first used: `import ssd_keras` starts no deep-learning framework.
@@ -15,7 +16,7 @@ Each name is imported when it is first used: `import ssd_keras` starts no deep-l
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ssd_keras.backend import choose_backend
+from ssd_keras.backend import choose_backend, import_keras_quietly
 from ssd_keras.detections import Detection, Detections
 from ssd_keras.errors import InputError
 
@@ -83,12 +84,16 @@ _HOMES = {
     "train": "training.trainer",
 }
 
+_ON_KERAS = ("models.", "weights.", "inference.", "training.")
+
 choose_backend()
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ssd_keras' has no attribute {name!r}")
+    if _HOMES[name].startswith(_ON_KERAS):
+        import_keras_quietly()
     return getattr(importlib.import_module(f"ssd_keras.{_HOMES[name]}"), name)
 
 

@@ -1,7 +1,10 @@
 """Which backend Keras computes with, decided before Keras is imported."""
 
+import contextlib
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
 
 
 def choose_backend() -> str:
@@ -16,6 +19,38 @@ def choose_backend() -> str:
         if found:
             os.environ["KERAS_BACKEND"] = found[0]
     return os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def import_keras_quietly() -> None:
+    """Import Keras and its backend without what TensorFlow says about its build while it is loaded.
+
+    It writes to the file descriptor itself, before any of its settings is read. `KERAS_BACKEND` and
+    `TF_CPP_MIN_LOG_LEVEL` that are set already are kept; with the latter, everything is shown.
+    """
+    if "keras" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _silent_standard_error():
+        importlib.import_module("keras")
+
+
+@contextlib.contextmanager
+def _silent_standard_error() -> Iterator[None]:
+    try:
+        terminal = os.dup(2)
+    except OSError:  # a process without standard error
+        yield
+        return
+    if sys.stderr:
+        sys.stderr.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nowhere)
 
 
 def _installed(module: str) -> bool:

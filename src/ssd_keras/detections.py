@@ -78,6 +78,15 @@ class Detections:
     def __str__(self) -> str:
         return "; ".join(map(str, self)) or "nothing found"
 
+    def summary(self) -> str:
+        """Say what was found, with the scores and without the places: "2 car (0.98, 0.91), 1 dog (0.77)"."""
+        found = []
+        for label in dict.fromkeys(self.labels.tolist()):
+            scores = self.scores[self.labels == label]
+            shown = f"{scores[0]:.2f} to {scores[-1]:.2f}" if len(scores) > 3 else _listed(scores)
+            found.append(f"{len(scores)} {self.class_names[label]} ({shown})")
+        return ", ".join(found) or "nothing found"
+
     def above(self, threshold: float) -> Detections:
         """Give only the detections with a score of at least `threshold`."""
         kept = self.scores >= threshold
@@ -91,3 +100,7 @@ class Detections:
             {"label": d.label, "score": round(d.score, 6), "box": [round(side, 2) for side in d.box]}
             for d in self
         ]
+
+
+def _listed(scores: NDArray[np.float32]) -> str:
+    return ", ".join(f"{score:.2f}" for score in scores)

@@ -114,6 +114,11 @@ def test_detections_in_a_file_score_as_their_model(call, data, run, tmp_path):
     assert of_file["mAP"] == pytest.approx(of_model["mAP"], abs=1e-2)
 
 
+def test_scores_on_the_images_learned_from_are_called_so(call, data, run):
+    assert "learned from these images" in call("evaluate", run, "--data", data, "--split", "train")[2]
+    assert "learned from these images" not in call("evaluate", run, "--data", data, "--split", "test")[2]
+
+
 def test_detect_draws_and_lists(call, data, run, tmp_path):
     image = f"{data}/JPEGImages/0001.jpg"
     status, out, _ = call("detect", run, image, "--threshold", 0.01, "--out", tmp_path / "found", "--json")
@@ -338,8 +343,8 @@ class TestWeights:
         monkeypatch.chdir(tmp_path)
         status, printed, _ = call("weights", "import", caffemodel)
         assert status == 0
-        assert printed.count("taken    ") == 94
-        assert "taken    conv0/kernel" in printed
+        assert printed.startswith("taken: 94 tensors: conv0 (kernel, bias), conv1_dw (kernel, bias)")
+        assert "\nleft: none\nmissing: none\n" in printed
         assert "mobilenet.keras: ssd300_mobilenet, 300x300, 1917 anchors, class 1, class 2" in printed
         assert (tmp_path / "mobilenet.keras").exists()
 
@@ -378,10 +383,13 @@ class TestWeights:
         )
         assert status == 0, err
         assert load_detector(json.loads(printed)["run"]).image_size == (96, 128)
+        assert "heads kept for " in err
+        assert "layers with weights are frozen" in err
 
     def test_what_is_wrong_is_said_in_one_line(self, fails, run, data, tmp_path):
         (tmp_path / "notes.txt").write_text("no weights")
-        assert "notes.txt" in fails("weights", "import", tmp_path / "notes.txt")
+        assert "no weights file of a known kind" in fails("weights", "import", tmp_path / "notes.txt")
+        assert "Keras 3 model already" in fails("weights", "import", tmp_path / "a.keras")
         assert "does not exist" in fails("weights", "select-classes", tmp_path / "no.keras", "--classes", "a")
         assert "class name" in fails(
             "weights", "select-classes", run, "--classes", ",", "--out", tmp_path / "a.keras"

@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import keras
 import pytest
 
-from ssd_keras.inference.detector import save_detector
+from ssd_keras.errors import InputError
+from ssd_keras.inference.detector import load_detector, save_detector
+from ssd_keras.models.backbones.ssd7 import ssd7_features
 from ssd_keras.models.ssd import SSD
 
 
@@ -39,3 +42,17 @@ def test_saving_that_fails_midway_leaves_the_old_model(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         save_detector(Model("broken"), file)
     assert file.read_text() == "good"
+
+
+def test_a_model_with_unknown_layers_says_which(tmp_path):
+    @keras.saving.register_keras_serializable("of_a_user")
+    class Twice(keras.layers.Layer):
+        def call(self, inputs):
+            return 2 * inputs
+
+    model = SSD.from_backbone(lambda image: ssd7_features(Twice()(image)), ["car"], (96, 96))
+    save_detector(model, tmp_path / "own.keras")
+    assert load_detector(tmp_path / "own.keras").class_names == ("car",)
+    keras.saving.get_custom_objects().pop("of_a_user>Twice")
+    with pytest.raises(InputError, match="Could not locate class 'Twice'"):
+        load_detector(tmp_path / "own.keras")

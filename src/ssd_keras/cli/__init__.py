@@ -5,6 +5,7 @@ Exit status: 0 done, 1 the user's input is at fault, 2 wrong usage, 130 stopped 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ app.command("ssd_keras.cli.weights:app", name="weights", help="Bring weights alo
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _show_what_the_library_says()
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_none")
         sys.stdout.flush()
@@ -59,8 +61,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _show_what_the_library_says() -> None:
+    """Send what the library logs to standard error as plain lines: what was assumed, kept or left out."""
+    handler = logging.StreamHandler()  # of the standard error of now
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    library = logging.getLogger("ssd_keras")
+    library.handlers = [handler]
+    library.setLevel(logging.INFO)
+
+
 def _wrong_usage(error: cyclopts.CycloptsError) -> str:
     """Say in one line what is wrong with the flags."""
     if isinstance(error.__cause__, ValidationError):
         return what_is_wrong(error.__cause__)
-    return " ".join(str(error).split()) + " See 'ssd --help'."
+    command = " ".join(("ssd", *error.command_chain)) if error.command_chain else "ssd"
+    return " ".join(str(error).split()) + f" See '{command} --help'."

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssd_keras.cli.options import Output, note, print_json, start_keras
+from ssd_keras.backend import import_keras_quietly
+from ssd_keras.cli.options import Output, note, print_json
 from ssd_keras.training.recipe import Recipe, make_recipe
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def demo(*, out: Path | None = None, seed: int = 0, output: Output | None = None
     """
     output = output or Output()
     started = time.perf_counter()
-    start_keras()
+    import_keras_quietly()
     from ssd_keras.cli.evaluate import result_table
     from ssd_keras.cli.running import run_recipe
     from ssd_keras.data.readers import open_dataset

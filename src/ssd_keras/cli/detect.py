@@ -7,9 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter, validators
 
-from ssd_keras.cli.options import Output, note, progress, start_keras
+from ssd_keras.backend import import_keras_quietly
+from ssd_keras.cli.options import Output, note, progress
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
+from ssd_keras.inference.detector import load_detector, model_file
+from ssd_keras.inference.sources import image_files
 
 
 def detect(
@@ -25,6 +28,8 @@ def detect(
 ) -> None:
     """Find objects in images, and draw them.
 
+    Prints a line per image. The boxes are in the pictures and detections.json of --out, and in --json.
+
     Args:
         model: a .keras file or a run folder.
         source: a file, a folder, or a pattern such as 'photos/*.jpg'.
@@ -36,12 +41,12 @@ def detect(
         output: how to print.
     """
     output = output or Output()
-    start_keras()
-    from ssd_keras.inference.detector import detect_images, load_detector
-    from ssd_keras.inference.result_files import PictureFolder, as_text
-    from ssd_keras.inference.sources import image_files
-
+    model_file(model)  # what is missing is said before Keras is loaded, which takes seconds
     files = image_files([source, *sources])
+    import_keras_quietly()
+    from ssd_keras.inference.detecting import detect_images
+    from ssd_keras.inference.result_files import PictureFolder, as_text
+
     detector = load_detector(model)
     pictures = PictureFolder.create(out) if out else None
     found: dict[int, Detections] = {}
@@ -58,7 +63,7 @@ def detect(
             if pictures:
                 pictures.draw(files[index], detections)
             if not output.json:
-                print(f"{files[index]}: {detections}", flush=True)
+                print(f"{files[index]}: {detections.summary()}", flush=True)
     finally:  # Ctrl-C keeps what is done
         text = as_text({str(files[index]): found[index] for index in sorted(found)})
         if out:

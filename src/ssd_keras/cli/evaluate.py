@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -11,11 +12,14 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from ssd_keras.cli.options import Output, note, print_json, start_keras
+from ssd_keras.backend import import_keras_quietly
+from ssd_keras.cli.options import Output, note, print_json, report_problems
 from ssd_keras.data.readers import open_dataset
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.errors import InputError
 from ssd_keras.evaluation.voc import Protocol, VocResult, evaluate_voc
+from ssd_keras.inference.detector import load_detector, model_file
+from ssd_keras.training.recipe import read_recipe
 
 
 def evaluate(
@@ -78,17 +82,33 @@ def _of_file(file: Path, split: Split, protocol: Protocol, iou: float) -> VocRes
 def _of_model(
     model: Path, data: Path, split: str | None, protocol: Protocol, iou: float, fast: bool
 ) -> tuple[Split, VocResult, float]:
-    start_keras()
+    model_file(model)  # a missing one is said at once
+    import_keras_quietly()
     from ssd_keras.inference import scoring
-    from ssd_keras.inference.detector import load_detector
 
     detector = load_detector(model)
     dataset = open_dataset(data, detector.class_names)
-    for problem in dataset.problems:
-        note(f"left out or put right: {problem}")
+    report_problems(dataset, data)
     chosen = choose_split(dataset, split)
+    if _was_trained_on(model, data, dataset, chosen):
+        note(
+            f"the detector learned from these images (split {chosen.name!r}): the score says what it "
+            "remembers, not how well it detects"
+        )
     started = time.perf_counter()
     return chosen, scoring.evaluate(detector, chosen, protocol, iou, fast), started
+
+
+def _was_trained_on(model: Path, data: Path, dataset: Dataset, split: Split) -> bool:
+    """Tell whether the recipe in the run folder of a model names these images as those to learn from."""
+    from ssd_keras.training.trainer import choose_splits
+
+    recipe_file = (model if model.is_dir() else model.parent) / "recipe.yaml"
+    with contextlib.suppress(InputError):  # no recipe there, or the data set has other splits since
+        recipe = read_recipe(recipe_file)
+        same_data = recipe.data is not None and recipe.data.resolve() == data.resolve()
+        return same_data and choose_splits(dataset, recipe)[0].name == split.name
+    return False
 
 
 def choose_split(dataset: Dataset, name: str | None) -> Split:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from ssd_keras.data.samples import Dataset
 
 T = TypeVar("T")
 
@@ -32,26 +34,18 @@ def print_json(document: dict[str, Any]) -> None:
     print(json.dumps(document, indent=2))
 
 
-def start_keras() -> None:
-    """Import Keras and its backend without what TensorFlow says while it is loaded.
-
-    It writes about its build to the file descriptor itself, before any of its settings is read.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    terminal, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        importlib.import_module("keras")
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
-        os.close(nowhere)
-
-
 def note(message: str) -> None:
     """Say something beside the result: on standard error, so that `--json` stays alone."""
     print(message, file=sys.stderr)
+
+
+def report_problems(dataset: Dataset, path: Path) -> None:
+    """Say in one line how much of a data set its reader had to leave out or put right."""
+    if dataset.problems:
+        note(
+            f"{path}: {len(dataset.problems)} problems, left out or put right; the first: "
+            f"{dataset.problems[0]}; all of them: ssd inspect {path}"
+        )
 
 
 def progress(items: Iterable[T], total: int, what: str, output: Output) -> Iterator[T]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ssd_keras.cli.options import Output, note, print_json, start_keras
+from ssd_keras.cli.options import Output, note, print_json
+from ssd_keras.cli.running import run_recipe
 from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe
 
 Settings = Annotated[Recipe, Parameter(name="*")]
@@ -26,15 +27,13 @@ def train(
     output = output or Output()
     changes = settings.model_dump(exclude_unset=True) if settings else {}
     chosen = read_recipe(recipe, **changes) if recipe else make_recipe(changes, "ssd train")
-    start_keras()
-    from ssd_keras.cli.running import run_recipe
-
     run = run_recipe(chosen, quiet=output.json)
     if output.json:
         print_json(run.as_json())
         return
     score = run.metrics["mAP"]
     measured = "" if score is None else f", best mAP {score:.3f} on the val split"
-    print(f"trained {run.epochs} epochs in {run.seconds:.0f} s{measured}")
+    epochs = "1 epoch" if run.epochs == 1 else f"{run.epochs} epochs"
+    print(f"trained {epochs} in {run.seconds:.0f} s{measured}")
     print(f"model: {run.model}\ncurves: {run.folder / 'curves.png'}")
     note(f"next: ssd detect {run.folder} IMAGE --out found")

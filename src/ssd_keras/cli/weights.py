@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import cyclopts
 from cyclopts import Parameter
 
-from ssd_keras.cli.options import Output, note, print_json, start_keras
+from ssd_keras.backend import import_keras_quietly
+from ssd_keras.cli.options import Output, note, print_json
 from ssd_keras.errors import InputError
 
 app = cyclopts.App(
@@ -46,8 +48,10 @@ def import_(
         output: how to print.
     """
     output = output or Output()
+    if file.suffix == ".keras":
+        raise InputError(f"{file} is a Keras 3 model already: use it as it is")
     out = _free_place(out or Path(f"{file.stem}.keras"))
-    start_keras()
+    import_keras_quietly()
     from ssd_keras.inference.detector import save_detector
     from ssd_keras.weights.importing import import_weights
 
@@ -66,8 +70,7 @@ def import_(
         print_json(document)
         return
     for what, tensors in document["tensors"].items():
-        for name in tensors:
-            print(f"{what:8} {name}")
+        print(textwrap.fill(f"{what}: {_by_layer(tensors)}", 100, subsequent_indent="  "))
     for assumption in imported.notes:
         note(assumption)
     _say_what_was_made(out, imported.model)
@@ -93,7 +96,7 @@ def select_classes(
     output = output or Output()
     out = _free_place(out or Path(f"{model.stem}_selected.keras"))
     names = [name.strip() for name in classes.split(",")]
-    start_keras()
+    import_keras_quietly()
     from ssd_keras.inference.detector import load_detector, save_detector
     from ssd_keras.weights.selection import select_classes as select
 
@@ -107,6 +110,16 @@ def select_classes(
         return
     print(f"kept: {', '.join(kept) or 'none'}\nnew, to be trained: {', '.join(new) or 'none'}")
     _say_what_was_made(out, selected)
+
+
+def _by_layer(tensors: list[str]) -> str:
+    """List tensors layer by layer: "3 tensors: conv1 (kernel, bias), norm (gamma)"."""
+    layers: dict[str, list[str]] = {}
+    for name in tensors:
+        layer, _, variable = name.rpartition("/")
+        layers.setdefault(layer, []).append(variable)
+    listed = ", ".join(f"{layer} ({', '.join(variables)})" for layer, variables in layers.items())
+    return f"{len(tensors)} tensors: {listed}" if tensors else "none"
 
 
 def _free_place(out: Path) -> Path:

@@ -1,21 +1,15 @@
-"""Loading a detector, and running it over many images."""
+"""Loading and saving a detector."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssd_keras.data.images import ImageSource
-from ssd_keras.data.loader import detection_batches
-from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 
 if TYPE_CHECKING:
     from ssd_keras.models.ssd import SSD
-
-BATCH_SIZE = 8
 
 
 def load_detector(path: str | Path) -> SSD:
@@ -32,13 +26,23 @@ def load_detector(path: str | Path) -> SSD:
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras raises what it happens to meet in a damaged file
-        reason = str(error).strip().splitlines()[0][:200]
         raise InputError(
-            f"{file} is damaged or no model of ssd-keras ({reason}): train or fetch it again"
+            f"{file} cannot be loaded ({_first_cause(error)}): if it is damaged, train or fetch it again; "
+            "if it needs layers of yours, load it in Python where they are registered with Keras"
         ) from error
     if not isinstance(model, SSD):
         raise InputError(f"{file} is a Keras model but no SSD: give a model that 'ssd train' made")
     return model
+
+
+def _first_cause(error: BaseException) -> str:
+    """Say what went wrong first: Keras wraps it into errors that print the whole model."""
+    while (earlier := error.__cause__ or error.__context__) is not None:
+        error = earlier
+    if isinstance(error, InputError):
+        return str(error)
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0][:200]}" if said else type(error).__name__
 
 
 def save_detector(model: SSD, path: Path) -> None:
@@ -64,32 +68,3 @@ def model_file(path: Path) -> Path:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a Keras model: give a .keras file or a run folder")
     return path
-
-
-def detect_images(
-    model: SSD,
-    sources: Sequence[ImageSource],
-    threshold: float = 0.5,
-    fast: bool = False,
-    batch_size: int = BATCH_SIZE,
-) -> Iterator[tuple[int, Detections | InputError]]:
-    """Run a detector over images, reading ahead while it computes.
-
-    Args:
-        model: the detector.
-        sources: files, encoded bytes or pixels.
-        threshold: only detections with at least this score.
-        fast: the best class of each anchor only.
-        batch_size: images that go through the network at once.
-
-    Yields:
-        The index of the source with its detections, or with the error where the image cannot be read; not
-        always in order within a batch.
-    """
-    size = min(batch_size, max(1, len(sources)))
-    for batch in detection_batches(sources, model.image_size, size):
-        yield from batch.errors.items()
-        if batch.indices:
-            yield from zip(
-                batch.indices, model.detect_batch(batch.images, batch.sizes, threshold, fast), strict=True
-            )

@@ -8,7 +8,7 @@ from ssd_keras.data.samples import Split
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.evaluation.voc import Protocol, VocResult, evaluate_voc
-from ssd_keras.inference.detector import BATCH_SIZE, detect_images
+from ssd_keras.inference.detecting import BATCH_SIZE, detect_images
 
 if TYPE_CHECKING:
     from ssd_keras.models.ssd import SSD

@@ -89,6 +89,14 @@ class StopAtLostLoss(keras.callbacks.Callback):
         )
 
 
+class EpochLog(keras.callbacks.CSVLogger):
+    """Keras's log, with the epochs counted from 1 as everywhere people see them."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write the line of the epoch."""
+        super().on_epoch_end(epoch + 1, logs)
+
+
 class ShowProgress(keras.callbacks.Callback):
     """Show rates, losses and the remaining time: a bar on a terminal, a line an epoch elsewhere."""
 

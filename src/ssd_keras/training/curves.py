@@ -12,15 +12,19 @@ LOSSES = {"loss": "total", "confidence_loss": "confidence", "location_loss": "lo
 def draw_curves(folder: RunFolder) -> Path:
     """Draw losses, mAP and learning rate over the epochs of `log.csv` into `curves.png`."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
     log = read_log(folder.log)
-    epochs = [epoch + 1 for epoch in log["epoch"]]
+    epochs = log["epoch"]
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
     for column, label in LOSSES.items():
         left.plot(epochs, log[column], label=label)
     left.set(title="loss", xlabel="epoch", yscale="log")
-    left.legend(frameon=False)
+    left.yaxis.set_major_formatter(ScalarFormatter())
+    left.yaxis.set_minor_formatter(ScalarFormatter())
+    left.tick_params(axis="y", which="both", labelsize="small")
+    left.legend(frameon=False, fontsize="small", ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     measured = [
         (epoch, score) for epoch, score in zip(epochs, log["val_mAP"], strict=True) if math.isfinite(score)
     ]
@@ -32,6 +36,7 @@ def draw_curves(folder: RunFolder) -> Path:
     right.plot(epochs, log["learning_rate"])
     right.set(title="learning rate", xlabel="epoch")
     for axes in (left, middle, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     path = folder.path / "curves.png"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 import keras
@@ -9,6 +10,8 @@ import keras
 from ssd_keras.errors import InputError
 from ssd_keras.models.backbones.blocks import is_extra_layer
 from ssd_keras.models.ssd import SSD
+
+logger = logging.getLogger(__name__)
 
 BACKBONE = "backbone"
 
@@ -38,6 +41,10 @@ def freeze(model: SSD, names: Iterable[str]) -> None:
             raise InputError(f"freeze: no layer is called {name!r}; there are {BACKBONE}, {known}")
         for layer in found:
             layer.trainable = False
+    with_weights = [layer for layer in layers if layer.weights]
+    frozen = sum(not layer.trainable for layer in with_weights)
+    if frozen:
+        logger.info("%d of %d layers with weights are frozen", frozen, len(with_weights))
 
 
 def _is_meant(name: str, layer: keras.layers.Layer, model: SSD) -> bool:

@@ -23,14 +23,14 @@ class AnchorSettings(BaseModel):
         None, description="One of the preset's sets, such as voc or coco; by default its first."
     )
     min_sizes: tuple[PositiveFloat, ...] | None = Field(
-        None, description="Side of the first square in pixels of the input, one a predictor layer."
+        None, description="Side of the first square in pixels of the input, one per predictor layer."
     )
     max_sizes: tuple[PositiveFloat | None, ...] | None = Field(
         None, description="With min_sizes gives the side of the second square; null for none."
     )
     scales: tuple[PositiveFloat, ...] | None = Field(
         None,
-        description="For ssd7: relative to the image's shorter side, one a predictor layer and one more.",
+        description="For ssd7: relative to the image's shorter side, one per predictor layer and one more.",
     )
     aspect_ratios: tuple[PositiveFloat, ...] | None = Field(
         None, description="Width over height, the same for all predictor layers."
@@ -40,7 +40,7 @@ class AnchorSettings(BaseModel):
     )
     steps: tuple[PositiveFloat | None, ...] | None = Field(
         None,
-        description="Distance of the centres in pixels, one a predictor layer; null: they spread evenly.",
+        description="Distance of the centres in pixels, one per predictor layer; null: they spread evenly.",
     )
 
 

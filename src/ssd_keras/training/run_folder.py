@@ -38,8 +38,7 @@ class RunFolder:
             InputError: `recipe.out` already holds a run.
         """
         path = recipe.out or free_folder(Path("runs") / _usual_name(recipe))
-        if (path / "recipe.yaml").exists():
-            raise InputError(f"{path} already holds a run: choose another folder with --out, or remove it")
+        refuse_taken_folder(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             write_recipe(recipe, path / "recipe.yaml")
@@ -81,6 +80,12 @@ def _usual_name(recipe: Recipe) -> str:
     if recipe.weights not in (None, "imagenet"):
         return Path(str(recipe.weights)).stem
     return re.sub(r"\W+", "_", recipe.backbone or recipe.model)
+
+
+def refuse_taken_folder(path: Path) -> None:
+    """Raise `InputError` where `path` already holds a run."""
+    if (path / "recipe.yaml").exists():
+        raise InputError(f"{path} already holds a run: choose another folder with --out, or remove it")
 
 
 def free_folder(wanted: Path) -> Path:

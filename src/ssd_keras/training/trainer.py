@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
 from ssd_keras.models.building import build_on_backbone, build_preset
 from ssd_keras.models.ssd import SSD
-from ssd_keras.training.callbacks import EvaluateAndSave, ShowProgress, StopAtLostLoss
+from ssd_keras.training.callbacks import EpochLog, EvaluateAndSave, ShowProgress, StopAtLostLoss
 from ssd_keras.training.curves import draw_curves
 from ssd_keras.training.freezing import freeze
 from ssd_keras.training.optimizers import make_optimizer
@@ -32,6 +33,8 @@ SETTINGS_OF_THE_MODEL = (
     *("anchors", "variances", "neutral_threshold"),
 )
 """Those that a recipe cannot give where the model comes from a file."""
+
+logger = logging.getLogger(__name__)
 
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -100,6 +103,8 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> 
         InputError: a split does not exist or has no image, the run folder is taken, or the loss is lost.
     """
     train_split, val_split = choose_splits(dataset, recipe)
+    if val_split is None:
+        logger.info("no val split: nothing is measured during training, and the last model is kept as it is")
     loader = TrainingLoader(
         train_split, model.image_size, recipe.batch_size, make_augmentation(recipe.augmentation), recipe.seed
     )
@@ -107,7 +112,7 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> 
     steps = loader.steps_per_epoch
     model.compile(optimizer=make_optimizer(recipe, steps))
     saver = EvaluateAndSave(folder, recipe, steps * recipe.batch_size, val_split)
-    log = keras.callbacks.CSVLogger(folder.log)
+    log = EpochLog(folder.log)
     progress = ShowProgress(recipe.epochs, steps, recipe.batch_size, quiet)
     callbacks = [
         StopAtLostLoss(folder, loader),
@@ -212,6 +217,13 @@ def _start_from(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
             f"weights {recipe.weights} bring their own model: leave {fixed[0]!r} out, or start from imagenet"
         )
     model = load_detector(str(recipe.weights))
+    kept = [name for name in class_names if name in model.class_names]
+    logger.info(
+        "weights %s: heads kept for %s; begun anew for %s",
+        recipe.weights,
+        ", ".join(kept) or "the background alone, as it knows none of these classes",
+        ", ".join(name for name in class_names if name not in kept) or "none",
+    )
     return select_classes(model, class_names, PRECISIONS[recipe.precision])
 
 

@@ -28,6 +28,10 @@ MARKS = {
 """Layers by which the network of a file is recognised, the surest first."""
 
 
+CAFFE_BEGINNINGS = tuple(bytes([tag]) for tag in (0x0A, 0x12, 0x1A, 0x20, 0x22, 0x28, 0x32, 0x38, 0x42, 0xA2))
+"""Tags of the fields of `NetParameter`, with one of which a caffemodel begins."""
+
+
 @dataclass(frozen=True)
 class Imported:
     """A detector with weights from a file.
@@ -123,7 +127,12 @@ def _reader(path: Path, beginning: bytes) -> Callable[[Path], WeightsFile]:
         raise InputError(f"{path} is a Keras 3 model already: use it as it is")
     if beginning.startswith((b"PK\x03\x04", b"\x80\x02")):
         return read_pth
-    return read_caffemodel
+    if beginning[:1] in CAFFE_BEGINNINGS:
+        return read_caffemodel
+    raise InputError(
+        f"{path} is no weights file of a known kind: give a .caffemodel, Keras HDF5 (.h5), PyTorch (.pth) or "
+        ".safetensors file"
+    )
 
 
 def _choose_preset(path: Path, file: WeightsFile, wanted: str | None) -> str:
