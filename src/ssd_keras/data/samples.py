@@ -121,12 +121,21 @@ class Dataset(Mapping[str, Split]):
 
     A reader drops what cannot be used (a box without area, an image whose labels cannot be read) and says so
     in `problems`; what it can mend without doubt it mends and says so too.
+
+    Attributes:
+        class_names: in the order of the labels.
+        splits: the samples of each split.
+        format: name of the format it was read from.
+        problems: what was wrong.
+        category_ids: the number that each class has in the files of the data set (COCO), in the order of
+            `class_names`, so that results can be written with it; None where classes have no numbers.
     """
 
     class_names: tuple[str, ...]
     splits: dict[str, Split]
     format: str
     problems: tuple[Problem, ...] = field(default=())
+    category_ids: tuple[int, ...] | None = None
 
     def __getitem__(self, name: str) -> Split:
         if name not in self.splits:

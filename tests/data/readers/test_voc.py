@@ -440,8 +440,8 @@ def test_what_is_written_is_read_again(data):
 
 
 def test_names_and_files_are_kept_as_they_are(tmp_path):
-    (tmp_path / "x.png").write_bytes(PNG)
-    samples = [sample_of("a"), sample_of("b 1", image=tmp_path / "x.png"), sample_of("c.d", image=PIXELS)]
+    (tmp_path / "b 1.png").write_bytes(PNG)
+    samples = [sample_of("a"), sample_of("7", image=tmp_path / "b 1.png"), sample_of("c.d", image=PIXELS)]
     write_voc(tmp_path / "out", {"all": samples}, ["<cat & dog>"])
     again = read_voc(tmp_path / "out")
     assert again.class_names == ("<cat & dog>",)

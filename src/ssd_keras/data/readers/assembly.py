@@ -11,6 +11,7 @@ import numpy as np
 
 from ssd_keras.classes import checked_class_names, label_of
 from ssd_keras.data.checks import Box
+from ssd_keras.data.readers.sidecar import Sidecar
 from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
 from ssd_keras.errors import InputError
 
@@ -41,6 +42,7 @@ def assemble_dataset(
     splits: Mapping[str, Sequence[LabelledImage]],
     class_names: Sequence[str] | None,
     problems: Sequence[Problem],
+    sidecar: Sidecar | None = None,
 ) -> Dataset:
     """Give every class its label and put the data set together.
 
@@ -48,8 +50,10 @@ def assemble_dataset(
         source: what was read, for errors.
         data_format: name of the format.
         splits: the images of each split; an image that stands in two of them becomes one `Sample`.
-        class_names: the classes in the order of their labels; None: the names in use, sorted.
+        class_names: the classes in the order of their labels; None: those of the sidecar, or else the names
+            in use, sorted.
         problems: what the reader found wrong.
+        sidecar: what stands beside the labels; only its class names are used here.
 
     Raises:
         InputError: no image is left, or a box has a class that is not in `class_names`.
@@ -59,7 +63,7 @@ def assemble_dataset(
         raise InputError(f"{source} holds no image that can be used{reason}")
     images = {id(image): image for split in splits.values() for image in split}
     if class_names is None:
-        names = tuple(sorted({box.name for image in images.values() for box in image.boxes}))
+        names = (sidecar or Sidecar()).names_or(box.name for image in images.values() for box in image.boxes)
     else:
         names = checked_class_names(class_names)
     labels = {name: label for label, name in enumerate(names)}

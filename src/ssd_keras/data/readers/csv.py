@@ -19,6 +19,7 @@ from ssd_keras.classes import checked_class_names
 from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size
 from ssd_keras.data.images import IMAGE_SUFFIXES
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
+from ssd_keras.data.readers.sidecar import FLAGS, Sidecar, read_sidecar, write_sidecar
 from ssd_keras.data.readers.writing import (
     JPEG_QUALITY,
     ImageWriter,
@@ -34,8 +35,6 @@ TABLE, IMAGES = "labels.csv", "images"
 
 ALL = "all"
 """The name of the split of lines that name none."""
-
-FLAGS = ("difficult", "crowd", "truncated")
 
 COLUMN_NAMES = {
     "image": (
@@ -122,6 +121,7 @@ def read_csv(path: str | Path, class_names: Sequence[str] | None = None) -> Data
     table = _only_table(Path(path))
     lines = _read_lines(table)
     problems: list[Problem] = []
+    sidecar = read_sidecar(table.parent, problems)
     names_by_text, ordered_names = _class_names(table, lines, class_names, problems)
     splits = _group_by_image(table, lines, problems)
     usable = {
@@ -131,7 +131,7 @@ def read_csv(path: str | Path, class_names: Sequence[str] | None = None) -> Data
         ]
         for split, groups in splits.items()
     }
-    return assemble_dataset(table, "csv", usable, ordered_names, problems)
+    return assemble_dataset(table, "csv", usable, ordered_names, problems, sidecar)
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -387,6 +387,7 @@ def write_csv(
             for sample in samples:
                 image, _ = images.write(sample)
                 table.writerows(_rows(f"{IMAGES}/{image.name}", split, sample, names))
+    write_sidecar(root, Sidecar(class_names=names))
 
 
 def _rows(image: str, split: str, sample: Sample, class_names: Sequence[str]) -> list[list[str]]:

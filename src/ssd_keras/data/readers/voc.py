@@ -20,6 +20,7 @@ from defusedxml.ElementTree import fromstring
 from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size
 from ssd_keras.data.images import IMAGE_SUFFIXES
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
+from ssd_keras.data.readers.sidecar import Sidecar, read_sidecar, write_sidecar
 from ssd_keras.data.readers.writing import (
     JPEG_QUALITY,
     ImageWriter,
@@ -55,7 +56,8 @@ def read_voc(folder: str | Path, class_names: Sequence[str] | None = None) -> Da
 
     Args:
         folder: the folder with Annotations/ and JPEGImages/, or one that has it up to two levels inside.
-        class_names: the classes in the order of their labels; None: the names in use, sorted.
+        class_names: the classes in the order of their labels; None: those of the sidecar, or else the names
+            in use, sorted.
 
     Returns:
         The data set. Its splits are the lists in ImageSets/Main, except those of one class, with ±1 behind
@@ -71,6 +73,7 @@ def read_voc(folder: str | Path, class_names: Sequence[str] | None = None) -> Da
     images = _files_by_stem(root / IMAGES, IMAGE_SUFFIXES)
     splits = _listed_ids(root, annotations.keys() | images.keys())
     problems: list[Problem] = []
+    sidecar = read_sidecar(root, problems)
     labelled: dict[str, LabelledImage] = {}
     for image_id in dict.fromkeys(name for ids in splits.values() for name in ids):
         annotation = annotations.get(image_id, root / ANNOTATIONS / f"{image_id}.xml")
@@ -78,7 +81,7 @@ def read_voc(folder: str | Path, class_names: Sequence[str] | None = None) -> Da
         if image is not None:
             labelled[image_id] = image
     usable = {name: [labelled[i] for i in ids if i in labelled] for name, ids in splits.items()}
-    return assemble_dataset(root, "voc", usable, class_names, problems)
+    return assemble_dataset(root, "voc", usable, class_names, problems, sidecar)
 
 
 def size_tag(annotation: Path) -> tuple[int, int] | None:
@@ -270,6 +273,7 @@ def write_voc(
                 if is_new:
                     _write_annotation(annotation_of(image), image, sample, names)
                 listed.write(f"{image.stem}\n")
+    write_sidecar(root, Sidecar(class_names=names))
 
 
 def _write_annotation(file: Path, image: Path, sample: Sample, class_names: Sequence[str]) -> None:

@@ -73,8 +73,9 @@ def number_text(number: float) -> str:
 class ImageWriter:
     """Writes the images of samples into one folder, each once and under a name of its own.
 
-    Pixels are encoded as JPEG; files and encoded bytes are copied as they are. Where two different samples
-    have one image id, the second gets a number behind it.
+    Files and encoded bytes are copied as they are; pixels are encoded as JPEG. Files keep their names, others
+    are named after the image id. Where two different samples would have one name, the second gets a number
+    behind it.
     """
 
     def __init__(self, folder: Path, jpeg_quality: int = JPEG_QUALITY) -> None:
@@ -90,7 +91,7 @@ class ImageWriter:
             InputError: the image cannot be read.
         """
         fingerprint = _fingerprint(sample)
-        stem = safe_stem(sample.image_id)
+        stem = safe_stem(sample.image.stem if isinstance(sample.image, Path) else sample.image_id)
         for candidate in itertools.chain([stem], (f"{stem}_{number}" for number in itertools.count(2))):
             known, file = self._written.get(candidate.casefold(), (b"", Path()))
             if known == fingerprint:
