@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -48,10 +49,11 @@ def report_problems(dataset: Dataset, path: Path) -> None:
         )
 
 
-def progress(items: Iterable[T], total: int, what: str, output: Output) -> Iterator[T]:
-    """Go through `items` with a bar on a terminal: how many, how fast, how long still."""
+@contextmanager
+def progress_bar(total: int, what: str, output: Output) -> Iterator[Callable[[], None]]:
+    """Show a bar on a terminal: how many, how fast, how long still. Gives what to call after each item."""
     if output.json or not sys.stderr.isatty():
-        yield from items
+        yield lambda: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -65,7 +67,17 @@ def progress(items: Iterable[T], total: int, what: str, output: Output) -> Itera
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total, rate="")
-        for item in items:
+
+        def advance() -> None:
             speed = bar.tasks[0].speed
             bar.update(task, advance=1, rate=f"{speed:.1f}/s" if speed else "")
+
+        yield advance
+
+
+def progress(items: Iterable[T], total: int, what: str, output: Output) -> Iterator[T]:
+    """Go through `items` with a bar on a terminal."""
+    with progress_bar(total, what, output) as advance:
+        for item in items:
+            advance()
             yield item

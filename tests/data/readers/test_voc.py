@@ -371,11 +371,10 @@ def test_what_is_deeper_or_not_there_is_not_recognised(tmp_path):
         read_voc(tmp_path / "missing")
 
 
-def test_two_data_sets_at_once_are_an_error(tmp_path):
+def test_two_data_sets_at_once_are_taken_together(tmp_path):
     for year in ("VOC2007", "VOC2012"):
         Folder(tmp_path / year).add("a", thing())
-    with pytest.raises(InputError, match=r"2 Pascal VOC data sets \(VOC2007, VOC2012\)"):
-        read_voc(tmp_path)
+    assert [sample.image.parts[-3] for sample in read_voc(tmp_path)["all"]] == ["VOC2007", "VOC2012"]
 
 
 def test_without_a_folder_of_images_there_is_an_error(voc):

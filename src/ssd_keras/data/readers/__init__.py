@@ -5,30 +5,23 @@ A new format is a file here with three functions, and one line in `FORMATS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from ssd_keras.data.images import IMAGE_SUFFIXES
 from ssd_keras.data.readers.csv import read_csv, recognises_csv, write_csv
 from ssd_keras.data.readers.voc import read_voc, recognises_voc, write_voc
-from ssd_keras.data.samples import Dataset, Sample
+from ssd_keras.data.samples import Dataset
+from ssd_keras.data.selection import merge_datasets, only_classes, without_marked
 from ssd_keras.errors import InputError
 
+Writer = Callable[..., None]
+"""Writes samples as a data set: `writer(target, splits, class_names, jpeg_quality=..., ...)`.
 
-class Writer(Protocol):
-    """Writes the samples of each split, taken one at a time, as a data set into a new folder."""
-
-    def __call__(
-        self,
-        folder: Path,
-        splits: Mapping[str, Iterable[Sample]],
-        class_names: Sequence[str],
-        /,
-        jpeg_quality: int = ...,
-    ) -> None:
-        """Write it; `InputError` where that cannot be done."""
+`target` is a new folder or file, `splits` a mapping from names to samples, which are taken one at a time;
+further arguments are as the attributes of its `Format` say. Raises `InputError` where it cannot be done.
+"""
 
 
 @dataclass(frozen=True)
@@ -41,6 +34,9 @@ class Format:
         recognises: tells by its content whether a path holds a data set of this format; raises nothing.
         read: reads it, with the class names in the order of their labels, or None for those in use.
         write: writes one.
+        forces: what the format changes in what is written, as the end of a sentence; empty if nothing.
+        is_pack: it is one file with the images inside, written with `pixels` and `size` as further arguments.
+        keeps_category_ids: it is written with `category_ids` as a further argument.
     """
 
     name: str
@@ -48,27 +44,55 @@ class Format:
     recognises: Callable[[Path], bool]
     read: Callable[[Path, Sequence[str] | None], Dataset]
     write: Writer
+    forces: str = ""
+    is_pack: bool = False
+    keeps_category_ids: bool = False
 
 
 FORMATS = (
     Format("voc", "a folder with Annotations/*.xml and JPEGImages/", recognises_voc, read_voc, write_voc),
-    Format("csv", "a CSV file beside its images", recognises_csv, read_csv, write_csv),
+    Format(
+        "csv",
+        "a CSV file (image, xmin, ymin, xmax, ymax, class) beside its images",
+        recognises_csv,
+        read_csv,
+        write_csv,
+    ),
 )
 """All known formats; the first that recognises a path reads it."""
 
 
-def open_dataset(path: str | Path, class_names: Sequence[str] | None = None) -> Dataset:
+def open_dataset(
+    path: str | Path | Sequence[str | Path],
+    class_names: Sequence[str] | None = None,
+    *,
+    include_classes: Sequence[str] | None = None,
+    exclude_difficult: bool = False,
+    exclude_truncated: bool = False,
+) -> Dataset:
     """Open a data set in any known format, recognised by what the path contains.
 
     Args:
-        path: a file or folder.
+        path: a file or folder, or several, whose splits of the same name are taken together.
         class_names: the classes in the order of their labels; None: the names in use, sorted.
+        include_classes: keep the objects of these classes only, labelled in this order.
+        exclude_difficult: leave out objects that are marked as difficult.
+        exclude_truncated: leave out objects that are marked as reaching beyond the image.
 
     Raises:
-        InputError: there is nothing there, it is in no known format, no image is left that can be used, or an
-            object has a class that is not in `class_names`.
+        InputError: there is nothing there, it is in no known format, no image is left that can be used, an
+            object has a class that is not in `class_names`, or a class to include does not exist.
     """
-    path = Path(path)
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    if not paths:
+        raise InputError("no data set given: name a folder or file")
+    dataset = merge_datasets([_open_one(one, class_names) for one in paths])
+    if include_classes is not None:
+        dataset = only_classes(dataset, include_classes)
+    return without_marked(dataset, exclude_difficult, exclude_truncated)
+
+
+def _open_one(path: Path, class_names: Sequence[str] | None) -> Dataset:
     try:
         for known in FORMATS:
             if known.recognises(path):

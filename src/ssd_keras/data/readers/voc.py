@@ -30,6 +30,7 @@ from ssd_keras.data.readers.writing import (
     writable_class_names,
 )
 from ssd_keras.data.samples import Dataset, Problem, Sample
+from ssd_keras.data.selection import merge_datasets
 from ssd_keras.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def read_voc(folder: str | Path, class_names: Sequence[str] | None = None) -> Da
     """Read a Pascal VOC data set; no image is decoded.
 
     Args:
-        folder: the folder with Annotations/ and JPEGImages/, or one that has it up to two levels inside.
+        folder: the folder with Annotations/ and JPEGImages/, or one that has it up to two levels inside; the
+            splits of several, as VOC2007/ and VOC2012/ in VOCdevkit/, are taken together by their names.
         class_names: the classes in the order of their labels; None: those of the sidecar, or else the names
             in use, sorted.
 
@@ -65,10 +67,13 @@ def read_voc(folder: str | Path, class_names: Sequence[str] | None = None) -> Da
         object (head, hand, foot) are no objects.
 
     Raises:
-        InputError: there is no data set or more than one, no image is left that can be used, or an object has
-            a class that is not in `class_names`.
+        InputError: there is no data set, no image is left that can be used, or an object has a class that is
+            not in `class_names`.
     """
-    root = _only_voc_folder(Path(folder))
+    return merge_datasets([_read_folder(root, class_names) for root in _usable_voc_folders(Path(folder))])
+
+
+def _read_folder(root: Path, class_names: Sequence[str] | None) -> Dataset:
     annotations = _files_by_stem(root / ANNOTATIONS, {".xml"})
     images = _files_by_stem(root / IMAGES, IMAGE_SUFFIXES)
     splits = _listed_ids(root, annotations.keys() | images.keys())
@@ -108,16 +113,14 @@ def _voc_folders(path: Path, depth: int = SEARCH_DEPTH) -> list[Path]:
     return [found for entry in inside for found in _voc_folders(entry, depth - 1)]
 
 
-def _only_voc_folder(path: Path) -> Path:
+def _usable_voc_folders(path: Path) -> list[Path]:
     folders = _voc_folders(path)
     if not folders:
         raise InputError(f"{path} is no Pascal VOC data set: it needs {ANNOTATIONS}/ with XML files")
-    if len(folders) > 1:
-        names = ", ".join(str(folder.relative_to(path)) for folder in folders)
-        raise InputError(f"{path} has {len(folders)} Pascal VOC data sets ({names}): name one of them")
-    if not (folders[0] / IMAGES).is_dir():
-        raise InputError(f"{folders[0]} has {ANNOTATIONS}/ but no {IMAGES}/: put its images there")
-    return folders[0]
+    for folder in folders:
+        if not (folder / IMAGES).is_dir():
+            raise InputError(f"{folder} has {ANNOTATIONS}/ but no {IMAGES}/: put its images there")
+    return folders
 
 
 def _files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:

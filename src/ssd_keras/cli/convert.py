@@ -1,0 +1,126 @@
+"""`ssd convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from ssd_keras.cli.options import Output, note, print_json, progress_bar, report_problems
+from ssd_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from ssd_keras.data.samples import Dataset
+
+
+def convert(
+    data: Path,
+    out: Path,
+    /,
+    *,
+    to: Literal["voc", "coco", "yolo", "csv", "pickle", "hdf5", "lmdb"],
+    also: tuple[Path, ...] = (),
+    split: tuple[str, ...] = (),
+    fractions: dict[str, float] | None = None,
+    seed: int = 0,
+    lists: dict[str, Path] | None = None,
+    class_names: tuple[str, ...] | None = None,
+    include_classes: tuple[str, ...] | None = None,
+    exclude_difficult: Annotated[bool, Parameter(negative="")] = False,
+    exclude_truncated: Annotated[bool, Parameter(negative="")] = False,
+    pixels: Annotated[bool, Parameter(negative="")] = False,
+    size: tuple[int, int] | None = None,
+    jpeg_quality: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 92,
+    output: Output | None = None,
+) -> None:
+    """Write a data set in another format, or divided otherwise.
+
+    ssd convert photos photos_coco --to coco --fractions.train 0.8 --fractions.val 0.2
+
+    Args:
+        data: a folder or file of any known format.
+        out: the folder to make; for hdf5 and lmdb the file.
+        to: the format to write.
+        also: more data sets, whose splits of the same name are taken together with those of DATA.
+        split: only these splits of the data set.
+        fractions: divide all images anew, by the share for each split (--fractions.train 0.8 --fractions.val
+            0.2); identical images stay together.
+        seed: another seed, another division.
+        lists: divide the images by text files with one image a line: --lists.train train.txt.
+        class_names: the classes in the order of their labels; by default the names in use, sorted.
+        include_classes: keep objects of these classes only.
+        exclude_difficult: leave out objects that are marked as difficult.
+        exclude_truncated: leave out objects that are marked as reaching beyond the image.
+        pixels: hdf5 and lmdb: store decoded pixels, which are read fastest.
+        size: hdf5 and lmdb: warp all images to this height and width.
+        jpeg_quality: of images that have to be encoded.
+        output: how to print.
+    """
+    output = output or Output()
+    from ssd_keras.data.conversion import Packing, convert_dataset, format_named
+    from ssd_keras.data.readers import open_dataset
+
+    dataset = open_dataset(
+        [data, *also],
+        class_names,
+        include_classes=include_classes,
+        exclude_difficult=exclude_difficult,
+        exclude_truncated=exclude_truncated,
+    )
+    report_problems(dataset, data)
+    dataset = _divided(dataset, split, fractions, seed, lists)
+    total = sum(len(one) for one in dataset.values())
+    with progress_bar(total, "writing", output) as advance:
+        convert_dataset(dataset, out, to, Packing(pixels, size, jpeg_quality), advance)
+    written = open_dataset(out)
+    _check_nothing_is_lost(dataset, written, out)
+    document = {
+        "path": str(out),
+        "format": to,
+        "splits": {name: len(one) for name, one in written.items()},
+        "boxes": _boxes(written),
+        "class_names": list(written.class_names),
+    }
+    if output.json:
+        print_json(document)
+        return
+    splits = ", ".join(f"{name} {len(one)}" for name, one in written.items())
+    print(f"{out} ({to}): {splits} images, {document['boxes']} boxes, {len(written.class_names)} classes")
+    forces = format_named(to).forces
+    if forces:
+        note(f"{to}: {forces}")
+
+
+def _divided(
+    dataset: Dataset,
+    split: tuple[str, ...],
+    fractions: dict[str, float] | None,
+    seed: int,
+    lists: dict[str, Path] | None,
+) -> Dataset:
+    """Choose or make the splits; one way at a time."""
+    import dataclasses
+
+    from ssd_keras.data.splitting import split_by_fractions, split_by_lists
+
+    if sum(map(bool, (split, fractions, lists))) > 1:
+        raise InputError("--split, --fractions and --lists exclude each other: divide in one way")
+    if split:
+        return dataclasses.replace(dataset, splits={name: dataset[name] for name in split})
+    if fractions:
+        return split_by_fractions(dataset, fractions, seed)
+    return split_by_lists(dataset, lists) if lists else dataset
+
+
+def _check_nothing_is_lost(dataset: Dataset, written: Dataset, out: Path) -> None:
+    before, after = _boxes(dataset), _boxes(written)
+    if before != after:
+        reason = f"; the first problem: {written.problems[0]}" if written.problems else ""
+        raise InputError(
+            f"{out} reads with {after} boxes, {before} were to be written{reason}: keep the original"
+        )
+
+
+def _boxes(dataset: Dataset) -> int:
+    return sum(len(sample.ground_truth) for split in dataset.values() for sample in split)
