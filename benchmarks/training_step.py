@@ -69,7 +69,7 @@ def _loader(folder: Path) -> TrainingLoader:
     scenes = enumerate(street_scenes(128, seed=0, size=SIZE))
     write_voc(folder / "data", {"train": (Sample(i, t, str(n)) for n, (i, t) in scenes)}, STREET_CLASSES)
     samples = open_dataset(folder / "data")["train"]
-    return TrainingLoader(samples, SIZE, BATCH, CHAINS["original"](), seed=0)
+    return TrainingLoader(samples, SIZE, BATCH, CHAINS["ssd"](), seed=0)
 
 
 def _loading_rate(loader: TrainingLoader, rounds: int) -> float:

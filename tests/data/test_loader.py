@@ -42,7 +42,7 @@ def test_more_than_eight_boxes_are_padded_to_the_next_multiple():
     assert (truth["labels"] >= 0).sum() == 9
 
 
-@pytest.mark.parametrize("chain", ["original", "constant_size", "none"])
+@pytest.mark.parametrize("chain", ["ssd", "constant_size", "none"])
 def test_the_seed_fixes_order_and_augmentation(chain):
     samples = [sample(number) for number in range(6)]
     first = images_of(loader(samples, chain=chain, seed=1).batches, 5)
@@ -65,7 +65,7 @@ def test_each_epoch_shows_every_image_once_in_another_order():
 
 
 def test_augmentation_differs_from_epoch_to_epoch():
-    first, second = images_of(loader([sample(0)], batch_size=1, chain="original").batches, 2)
+    first, second = images_of(loader([sample(0)], batch_size=1, chain="ssd").batches, 2)
     assert (first != second).any()
 
 

@@ -149,7 +149,7 @@ def test_the_recipe_sets_anchors_variances_and_precision():
 
 
 def test_the_recipe_sets_the_chain():
-    settings = {"chain": "original", "expand_probability": 0.1, "expand_max_ratio": 2, "crop_min_scale": 0.6}
+    settings = {"chain": "ssd", "expand_probability": 0.1, "expand_max_ratio": 2, "crop_min_scale": 0.6}
     chain = make_augmentation(make_recipe({"augmentation": {**settings, "vertical_flip": 0.5}}).augmentation)
     assert chain.expand.probability == 0.1
     assert chain.expand.max_ratio == 2

@@ -68,7 +68,7 @@ def convert(
         exclude_difficult=exclude_difficult,
         exclude_truncated=exclude_truncated,
     )
-    report_problems(dataset, data)
+    report_problems(dataset, data, *also)
     dataset = _divided(dataset, split, fractions, seed, lists)
     total = sum(len(one) for one in dataset.values())
     with progress_bar(total, "writing", output) as advance:

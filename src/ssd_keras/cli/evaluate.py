@@ -106,7 +106,7 @@ def _was_trained_on(model: Path, data: Path, dataset: Dataset, split: Split) -> 
     recipe_file = (model if model.is_dir() else model.parent) / "recipe.yaml"
     with contextlib.suppress(InputError):  # no recipe there, or the data set has other splits since
         recipe = read_recipe(recipe_file)
-        same_data = recipe.data is not None and recipe.data.resolve() == data.resolve()
+        same_data = data.resolve() in [path.resolve() for path in recipe.data]
         return same_data and choose_splits(dataset, recipe)[0].name == split.name
     return False
 

@@ -40,12 +40,13 @@ def note(message: str) -> None:
     print(message, file=sys.stderr)
 
 
-def report_problems(dataset: Dataset, path: Path) -> None:
+def report_problems(dataset: Dataset, *paths: Path) -> None:
     """Say in one line how much of a data set its reader had to leave out or put right."""
     if dataset.problems:
+        count = "1 problem" if len(dataset.problems) == 1 else f"{len(dataset.problems)} problems"
         note(
-            f"{path}: {len(dataset.problems)} problems, left out or put right; the first: "
-            f"{dataset.problems[0]}; all of them: ssd inspect {path}"
+            f"{', '.join(map(str, paths))}: {count}, left out or put right; the first: "
+            f"{dataset.problems[0]}; all of them: ssd inspect {paths[0]}"
         )
 
 

@@ -31,15 +31,20 @@ def run_recipe(recipe: Recipe, quiet: bool = False) -> Run:
 
 
 def _open(recipe: Recipe) -> Dataset:
-    if recipe.data is None:
+    if not recipe.data:
         raise InputError("no data set given: name one with --data, or with 'data:' in the recipe")
     if recipe.out:
         refuse_taken_folder(recipe.out)
     names = checked_class_names(recipe.class_names) if recipe.class_names else None
-    dataset = open_dataset(recipe.data, names)
-    if not dataset.class_names:
-        raise InputError(
-            f"{recipe.data} has no labelled object: label some, or fix the classes with --class-names"
-        )
-    report_problems(dataset, recipe.data)
+    dataset = open_dataset(
+        recipe.data,
+        names,
+        include_classes=recipe.include_classes,
+        exclude_difficult=recipe.exclude_difficult,
+        exclude_truncated=recipe.exclude_truncated,
+    )
+    if not any(len(sample.ground_truth) for split in dataset.values() for sample in split):
+        where = ", ".join(map(str, recipe.data))
+        raise InputError(f"{where} has no labelled object: there is nothing to learn from, label some")
+    report_problems(dataset, *recipe.data)
     return dataset

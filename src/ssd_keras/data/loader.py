@@ -14,7 +14,7 @@ import grain
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.augment.chains import Augmentation, AugmentedSample
+from ssd_keras.data.augment.one_touch import Augmentation, AugmentedSample
 from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.images import ImageSource
 from ssd_keras.data.samples import Sample

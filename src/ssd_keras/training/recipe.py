@@ -6,10 +6,18 @@ The keys of the file, the flags of `ssd train` and the fields of `Recipe` have t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from ssd_keras.errors import InputError
 
@@ -49,14 +57,23 @@ class AugmentationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    chain: Literal["original", "constant_size", "none"] = Field(
-        "original", description="The paper's chain, the SSD7 tutorial's, or none."
+    chain: Literal["ssd", "constant_size", "variable_size", "satellite", "none"] = Field(
+        "ssd", description="The paper's chain, one of the Keras port of 2018, or none."
     )
-    expand_probability: float = Field(0.5, ge=0, le=1, description="How often the image is made smaller.")
-    expand_max_ratio: float = Field(4.0, ge=1, description="At most how many times smaller.")
-    crop_min_scale: float = Field(0.3, gt=0, le=1, description="Smallest side of a crop.")
+    expand_probability: float = Field(
+        0.5, ge=0, le=1, description="ssd: how often the image is made smaller."
+    )
+    expand_max_ratio: float = Field(4.0, ge=1, description="ssd: at most how many times smaller.")
+    crop_min_scale: float = Field(0.3, gt=0, le=1, description="ssd: smallest side of a crop.")
     horizontal_flip: float = Field(0.5, ge=0, le=1, description="Probability.")
-    vertical_flip: float = Field(0.0, ge=0, le=1, description="Probability; for images without up and down.")
+    vertical_flip: float | None = Field(
+        None, ge=0, le=1, description="Probability; by default 0, and 0.5 of satellite."
+    )
+
+
+def _as_several(data: Any) -> Any:
+    """Let one path stand for a list of one, as it is mostly written."""
+    return (data,) if isinstance(data, str | Path) else data
 
 
 class Recipe(BaseModel):
@@ -64,12 +81,19 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    data: Path | None = Field(None, description="The data set: a folder or file of any known format.")
+    data: Annotated[tuple[Path, ...], BeforeValidator(_as_several)] = Field(
+        (), description="The data set: a folder or file of any known format, or several to be taken together."
+    )
     train_split: str | None = Field(None, description="Trained on; by default 'train', or all there is.")
     val_split: str | None = Field(
         None, description="Evaluated during training; by default 'val' if it exists."
     )
     class_names: tuple[str, ...] | None = Field(None, description="Fix the classes and their order.")
+    include_classes: tuple[str, ...] | None = Field(
+        None, description="Learn only these classes; objects of others are left out."
+    )
+    exclude_difficult: bool = Field(False, description="Leave out objects marked as difficult.")
+    exclude_truncated: bool = Field(False, description="Leave out objects marked as truncated.")
 
     model: str = Field("ssd7", description="Name of a preset.")
     backbone: str | None = Field(

@@ -12,8 +12,9 @@ from typing import Any
 
 import keras
 
-from ssd_keras.data.augment.chains import CHAINS, Augmentation
+from ssd_keras.data.augment.chains import CHAINS
 from ssd_keras.data.augment.crops import BatchSampler, Expand
+from ssd_keras.data.augment.one_touch import Augmentation
 from ssd_keras.data.loader import TrainingLoader
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.errors import InputError
@@ -177,10 +178,12 @@ def make_augmentation(settings: AugmentationSettings) -> Augmentation:
     """Make the chain that a recipe describes."""
     if settings.chain == "none":
         return CHAINS["none"]()
-    flips = {"horizontal_flip": settings.horizontal_flip, "vertical_flip": settings.vertical_flip}
-    if settings.chain == "constant_size":
-        return CHAINS["constant_size"](**flips)
-    return CHAINS["original"](
+    flips = {"horizontal_flip": settings.horizontal_flip}
+    if settings.vertical_flip is not None:
+        flips["vertical_flip"] = settings.vertical_flip
+    if settings.chain != "ssd":
+        return CHAINS[settings.chain](**flips)
+    return CHAINS["ssd"](
         expand=Expand(settings.expand_probability, settings.expand_max_ratio),
         crop=BatchSampler(scale=(settings.crop_min_scale, 1.0)),
         **flips,

@@ -8,18 +8,42 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_keras.data.augment import CHAINS, ConstantSizeChain, OriginalChain, ResizeOnly
+from ssd_keras.data.augment import (
+    CHAINS,
+    ConstantSizeChain,
+    OriginalChain,
+    ResizeOnly,
+    SatelliteChain,
+    VariableSizeChain,
+)
 from ssd_keras.data.augment.geometry import MEAN_COLOUR
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
 SIZE = (120, 150)
 PLAIN = {
-    "original": OriginalChain(distortion=None, vertical_flip=0.5),
+    "ssd": OriginalChain(distortion=None, vertical_flip=0.5),
     "constant_size": ConstantSizeChain(distortion=None, vertical_flip=0.5),
+    "variable_size": VariableSizeChain(distortion=None, vertical_flip=0.5),
+    "satellite": SatelliteChain(distortion=None),
     "none": ResizeOnly(),
 }
 """The chains without changes of colour, so that an object is known by its colour."""
+
+STILL = {
+    "ssd": {"crop": None, "expand": None, "horizontal_flip": 0},
+    "constant_size": {"translation_probability": 0, "scale_probability": 0, "horizontal_flip": 0},
+    "variable_size": {"scale": (1, 1), "aspect": (130 / 90, 130 / 90), "horizontal_flip": 0},
+    "satellite": {
+        "scale": (1, 1),
+        "aspect": (130 / 90, 130 / 90),
+        "rotation_probability": 0,
+        "horizontal_flip": 0,
+        "vertical_flip": 0,
+    },
+    "none": {},
+}
+"""Settings with which a photo of 90 × 130 pixels only changes its size and its colours."""
 
 
 def photo(height=90, width=130, boxes_px=()):
@@ -131,8 +155,9 @@ def test_the_same_numbers_give_the_same_output(name):
     one = sample(np.random.default_rng(1).integers(0, 256, (90, 130, 3), np.uint8), [(10, 10, 60, 60)])
     for seed in range(10):
         a, b = (CHAINS[name]()(one, np.random.default_rng(seed), SIZE) for _ in range(2))
-        for left, right in zip(a, b, strict=True):
+        for left, right in zip(a[:3], b[:3], strict=True):
             np.testing.assert_array_equal(left, right)
+        np.testing.assert_array_equal(a.to_original(a.boxes), b.to_original(b.boxes))
 
 
 @pytest.mark.parametrize("name", CHAINS)
@@ -163,10 +188,7 @@ def test_the_pixels_given_are_not_changed(name):
 @pytest.mark.parametrize("name", CHAINS)
 def test_boxes_beyond_the_image_are_cut_off_and_those_beside_it_dropped(name):
     boxes_px = [(-50, -50, 60, 45), (140, 20, 180, 60), (200, 200, 300, 300)]
-    still = {"none": {}, "original": {"crop": None, "expand": None, "horizontal_flip": 0}}.get(
-        name, {"translation_probability": 0, "scale_probability": 0, "horizontal_flip": 0}
-    )
-    out = CHAINS[name](**still)(sample(photo(), boxes_px), np.random.default_rng(0), SIZE)
+    out = CHAINS[name](**STILL[name])(sample(photo(), boxes_px), np.random.default_rng(0), SIZE)
     np.testing.assert_allclose(out.boxes, [[0, 0, 60 / 130, 0.5]], rtol=1e-6)
     assert out.labels.tolist() == [0]
 
@@ -187,7 +209,7 @@ def test_the_tutorials_chain_keeps_what_is_seen_by_three_tenths():
     chain = ConstantSizeChain(scale_probability=0, translation_probability=1, min_side_px=0)
     grid = np.array([(x, y, x + 20, y + 20) for x in range(0, 110, 10) for y in range(0, 70, 10)], float)
     for seed in range(30):
-        window, _, kept = chain.sample_view((90, 130), grid, np.random.default_rng(seed))
+        window, _, kept, _ = chain.sample_view((90, 130), grid, np.random.default_rng(seed))
         x0, y0, x1, y1 = window
         width = np.minimum(grid[:, 2], x1) - np.maximum(grid[:, 0], x0)
         height = np.minimum(grid[:, 3], y1) - np.maximum(grid[:, 1], y0)
@@ -217,7 +239,7 @@ def test_the_tutorials_chain_zooms_both_ways_and_sometimes_stays():
     assert 0.5 <= widths.min() < 0.55
 
 
-@pytest.mark.parametrize(("name", "colour"), [("original", MEAN_COLOUR), ("constant_size", (0, 0, 0))])
+@pytest.mark.parametrize(("name", "colour"), [("ssd", MEAN_COLOUR), ("constant_size", (0, 0, 0))])
 def test_colours_change_in_the_photo_and_not_in_the_fill(name, colour):
     white = np.full((90, 130, 3), 255, np.uint8)
     always = dataclasses.replace(CHAINS[name]().distortion, probability=1, contrast=(0.5, 0.6), hue=(0, 0))
@@ -234,18 +256,14 @@ def test_colours_change_in_the_photo_and_not_in_the_fill(name, colour):
 
 
 @pytest.mark.parametrize("flip", ["horizontal_flip", "vertical_flip"])
-@pytest.mark.parametrize("chain", [OriginalChain, ConstantSizeChain])
-def test_flips_happen_as_often_as_asked(chain, flip):
+@pytest.mark.parametrize("name", [name for name in CHAINS if name != "none"])
+def test_flips_happen_as_often_as_asked(name, flip):
     box = (0, 0, 30, 20)
-    still = (
-        {"crop": None, "expand": None}
-        if chain is OriginalChain
-        else {"translation_probability": 0, "scale_probability": 0}
-    )
-    settings = {"horizontal_flip": 0.0, "vertical_flip": 0.0, "distortion": None, **still, flip: 0.3}
+    off = {"horizontal_flip": 0.0, "vertical_flip": 0.0, "distortion": None, "min_area_px": 0.0}
+    settings = {**STILL[name], **off, flip: 0.3}
     first_side = 0 if flip == "horizontal_flip" else 1
     outs = [
-        chain(**settings)(sample(photo(boxes_px=[box]), [box]), np.random.default_rng(seed), (9, 13))
+        CHAINS[name](**settings)(sample(photo(boxes_px=[box]), [box]), np.random.default_rng(seed), (9, 13))
         for seed in range(1000)
     ]
     moved = [out.boxes[0, first_side] > 0.5 for out in outs]
@@ -309,3 +327,62 @@ def test_an_image_that_cannot_be_read_is_named(name, tmp_path):
 def test_settings_out_of_bounds_are_refused(make, word):
     with pytest.raises(InputError, match=word):
         make()
+
+
+@pytest.mark.parametrize("name", CHAINS)
+@settings(max_examples=40, deadline=None)
+@given(objects, seeds)
+def test_boxes_go_back_to_the_photo_exactly(name, place, seed):
+    x0, y0, width, height = place
+    box = (x0, y0, min(x0 + width, 130), min(y0 + height, 90))
+    out = PLAIN[name](sample(photo(), [box]), np.random.default_rng(seed), SIZE)
+    back = out.to_original(out.boxes.astype(float))
+    if not len(back):
+        return
+    # What was cut off at the edge of the view stays so; the other sides are those of the photo.
+    uncut = (out.boxes[0] > 0) & (out.boxes[0] < 1)
+    sides = np.abs(back[0] - box) <= 1e-4
+    assert sides.sum() >= uncut.sum(), (back, box)
+    assert (back[0, :2] >= np.array(box[:2]) - 1e-4).all()
+    assert (back[0, 2:] <= np.array(box[2:]) + 1e-4).all()
+
+
+@pytest.mark.parametrize("chain", [VariableSizeChain, SatelliteChain])
+def test_patches_have_the_sizes_and_shapes_asked_for(chain):
+    views = [
+        chain().sample_view((90, 130), np.zeros((0, 4)), np.random.default_rng(seed)) for seed in range(2000)
+    ]
+    x0, y0, x1, y1 = np.array([view.window for view in views]).T
+    turned = np.array([view.quarter_turns % 2 for view in views], bool)
+    width = np.where(turned, y1 - y0, x1 - x0)
+    height = np.where(turned, x1 - x0, y1 - y0)
+    share = width / np.where(turned, 90, 130)
+    low, high = chain().aspect
+    assert share.mean() == pytest.approx(1.15, abs=0.04)
+    assert (share.min(), share.max()) == pytest.approx((0.3, 2), abs=0.03)
+    assert (width / height).mean() == pytest.approx((low + high) / 2, abs=0.04)
+    assert ((width / height >= low - 1e-9) & (width / height <= high + 1e-9)).all()
+    # A patch that fits lies inside of the image; the image lies inside of one that is larger.
+    inside = (x0 >= -1e-9) & (x1 <= 130 + 1e-9)
+    np.testing.assert_array_equal(inside, x1 - x0 <= 130)
+    around = (y0 <= 1e-9) & (y1 >= 90 - 1e-9)
+    np.testing.assert_array_equal(around, y1 - y0 >= 90)
+
+
+def test_the_satellite_chain_turns_half_of_the_images_by_any_quarter():
+    turns = [
+        SatelliteChain().sample_view((90, 130), np.zeros((0, 4)), np.random.default_rng(seed)).quarter_turns
+        for seed in range(2000)
+    ]
+    shares = np.bincount(turns, minlength=4) / len(turns)
+    np.testing.assert_allclose(shares, [1 / 2, 1 / 6, 1 / 6, 1 / 6], atol=0.03)
+
+
+@pytest.mark.parametrize("chain", [VariableSizeChain, SatelliteChain])
+def test_a_patch_that_shows_no_object_is_left_out(chain):
+    speck = np.array([(0, 0, 2, 2)], float)
+    views = [
+        chain(trials=1).sample_view((90, 130), speck, np.random.default_rng(seed)) for seed in range(300)
+    ]
+    assert all(view.kept.all() for view in views)
+    assert np.mean([np.allclose(view.window, (0, 0, 130, 90)) for view in views]) > 0.2

@@ -68,7 +68,7 @@ def test_no_boxes(function):
     assert function(NO_BOXES).shape == (0,)
     assert project(NO_BOXES, (0, 0, 2, 2)).shape == (0, 4)
     assert large_enough(NO_BOXES, (10, 10), 1).shape == (0,)
-    assert Geometry((5, 5), WHOLE, (5, 5), True, True).flip_boxes(NO_BOXES).shape == (0, 4)
+    assert Geometry((5, 5), WHOLE, (5, 5), True, True).orient_boxes(NO_BOXES).shape == (0, 4)
 
 
 @pytest.mark.parametrize("name", ["LINEAR", "AREA", "NEAREST", "CUBIC", "LANCZOS4"])
@@ -104,8 +104,8 @@ def test_flips(photo, horizontally, vertically):
     np.testing.assert_array_equal(geometry.place(geometry.resize(photo)), expected)
     box = np.array([[0.1, 0.2, 0.3, 0.6]])
     flipped = [[0.7 if horizontally else 0.1, 0.4 if vertically else 0.2]]
-    np.testing.assert_allclose(geometry.flip_boxes(box)[:, :2], flipped)
-    np.testing.assert_allclose(geometry.flip_boxes(geometry.flip_boxes(box)), box)
+    np.testing.assert_allclose(geometry.orient_boxes(box)[:, :2], flipped)
+    np.testing.assert_allclose(geometry.orient_boxes(geometry.orient_boxes(box)), box)
 
 
 def test_a_window_beside_the_image_shows_only_the_fill():

@@ -1,15 +1,10 @@
 """Augmentation: sampled as geometry first, and pixels are touched once."""
 
-from ssd_keras.data.augment.chains import (
-    CHAINS,
-    Augmentation,
-    AugmentedSample,
-    ConstantSizeChain,
-    OriginalChain,
-    ResizeOnly,
-)
+from ssd_keras.data.augment.chains import CHAINS, OriginalChain, ResizeOnly
 from ssd_keras.data.augment.crops import BatchSampler, Expand
+from ssd_keras.data.augment.one_touch import Augmentation, AugmentedSample
 from ssd_keras.data.augment.photometric import Distortion
+from ssd_keras.data.augment.port_chains import ConstantSizeChain, SatelliteChain, VariableSizeChain
 
 __all__ = [
     "CHAINS",
@@ -21,4 +16,6 @@ __all__ = [
     "Expand",
     "OriginalChain",
     "ResizeOnly",
+    "SatelliteChain",
+    "VariableSizeChain",
 ]

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.boxes.formats import box_area, clip_to_image
+from ssd_keras.boxes.formats import box_area, clip_to_size
 from ssd_keras.data.image_headers import fitting_reduction
 
 Boxes = NDArray[np.floating]
@@ -46,29 +46,47 @@ def locate(inner: Window, outer: Window) -> Window:
     return (x0 + inner[0] * width, y0 + inner[1] * height, x0 + inner[2] * width, y0 + inner[3] * height)
 
 
-def centre_inside(boxes: Boxes) -> NDArray[np.bool_]:
-    """Say which relative boxes (M, 4) have their centre inside, bounds included: (M,).
+def centre_inside(boxes: Boxes, size: tuple[int, int] = (1, 1)) -> NDArray[np.bool_]:
+    """Say which boxes (M, 4) have their centre inside an area of `size`, bounds included: (M,).
 
-    Caffe's emit constraint CENTER.
+    Caffe's emit constraint CENTER. Boxes are relative, or in pixels of an image of `size` (height, width).
     """
+    height, width = size
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inside: NDArray[np.bool_] = np.all((centres >= 0) & (centres <= 1), axis=1)
+    inside: NDArray[np.bool_] = np.all((centres >= 0) & (centres <= (width, height)), axis=1)
     return inside
 
 
-def visible_share(boxes: Boxes) -> NDArray[np.floating]:
-    """Give the share (M,), 0-1, of the area of each relative box (M, 4) that lies inside; 0 without area."""
+def visible_share(boxes: Boxes, size: tuple[int, int] = (1, 1)) -> NDArray[np.floating]:
+    """Give the share (M,), 0-1, of the area of each box (M, 4) that lies inside; 0 without area.
+
+    Boxes are relative, or in pixels of an image of `size` (height, width).
+    """
     areas = box_area(boxes)
-    share: NDArray[np.floating] = box_area(clip_to_image(boxes)) / np.where(areas > 0, areas, 1)
+    share: NDArray[np.floating] = box_area(clip_to_size(boxes, size)) / np.where(areas > 0, areas, 1)
     return share
 
 
-def large_enough(boxes: Boxes, size: tuple[int, int], min_side_px: float) -> NDArray[np.bool_]:
-    """Say which relative boxes (M, 4) have an area, and sides of at least `min_side_px` at `size`: (M,)."""
+def large_enough(
+    boxes: Boxes, size: tuple[int, int], min_side_px: float, min_area_px: float = 0.0
+) -> NDArray[np.bool_]:
+    """Say which relative boxes (M, 4) have an area, and sides and area of so many pixels at `size`: (M,)."""
     height, width = size
     sides = (boxes[:, 2:] - boxes[:, :2]) * np.array([width, height])
-    large: NDArray[np.bool_] = np.all((sides > 0) & (sides >= min_side_px), axis=1)
+    has_sides = np.all((sides > 0) & (sides >= min_side_px), axis=1)
+    large: NDArray[np.bool_] = has_sides & (sides.prod(axis=1) >= min_area_px)
     return large
+
+
+def turn(boxes: Boxes, quarters: int) -> Boxes:
+    """Let relative boxes (..., 4) follow an image that is turned clockwise by so many quarters."""
+    for _ in range(quarters % 4):
+        x0, y0, x1, y1 = np.moveaxis(np.asarray(boxes), -1, 0)
+        boxes = np.stack([1 - y1, x0, 1 - y0, x1], axis=-1)
+    return boxes
+
+
+CLOCKWISE = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 
 class PixelRectangle(NamedTuple):
@@ -93,8 +111,9 @@ class Geometry:
         image_size: (height, width) of the image in pixels.
         window: the part of the plane that fills the output, in pixels of the image.
         size: (height, width) of the output in pixels.
-        flip_horizontally: left and right change places, at last.
-        flip_vertically: top and bottom change places, at last.
+        flip_horizontally: left and right change places after that.
+        flip_vertically: top and bottom change places after that.
+        quarter_turns: by so many quarters the output is turned clockwise, at last.
         interpolation: how OpenCV resizes (`cv2.INTER_...`).
         fill: the colour (RGB) of what the image does not cover.
     """
@@ -104,8 +123,15 @@ class Geometry:
     size: tuple[int, int]
     flip_horizontally: bool = False
     flip_vertically: bool = False
+    quarter_turns: int = 0
     interpolation: int = cv2.INTER_LINEAR
     fill: tuple[int, int, int] = MEAN_COLOUR
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """(height, width) of the output before it is turned."""
+        height, width = self.size
+        return (width, height) if self.quarter_turns % 2 else (height, width)
 
     @property
     def pixel_window(self) -> PixelRectangle:
@@ -126,7 +152,7 @@ class Geometry:
     @property
     def target(self) -> PixelRectangle:
         """Where that comes to lie in the output, in pixels of the output, before any flip."""
-        height, width = self.size
+        height, width = self.upright_size
         x0, y0, x1, y1 = self.pixel_window
         source = self.source
         to_x, to_y = width / (x1 - x0), height / (y1 - y0)
@@ -145,7 +171,7 @@ class Geometry:
     @property
     def reduction(self) -> int:
         """By how much (1, 2, 4 or 8) a JPEG may be reduced in decoding: it is never enlarged after that."""
-        height, width = self.size
+        height, width = self.upright_size
         x0, y0, x1, y1 = self.pixel_window
         return fitting_reduction(min((x1 - x0) / width, (y1 - y0) / height))
 
@@ -175,12 +201,12 @@ class Geometry:
 
         `patch` is None where nothing is seen of the image.
         """
-        height, width = self.size
+        height, width = self.upright_size
         if patch is None:
-            return np.full((height, width, 3), self.fill, np.uint8)
+            return np.full((*self.size, 3), self.fill, np.uint8)
         x0, y0, x1, y1 = self.target
         output = patch
-        if patch.shape[:2] != self.size:
+        if patch.shape[:2] != self.upright_size:
             output = cv2.copyMakeBorder(
                 patch, y0, height - y1, x0, width - x1, cv2.BORDER_CONSTANT, value=self.fill
             )
@@ -188,10 +214,23 @@ class Geometry:
             output = cv2.flip(output, 1)
         if self.flip_vertically:
             output = cv2.flip(output, 0)
+        if self.quarter_turns % 4:
+            output = cv2.rotate(output, CLOCKWISE[self.quarter_turns % 4])
         return output
 
-    def flip_boxes(self, boxes: Boxes) -> Boxes:
-        """Let relative boxes (M, 4) of the output follow the flips."""
+    def orient_boxes(self, boxes: Boxes) -> Boxes:
+        """Let boxes (M, 4) that are relative to the window follow the flips and the turns."""
+        return turn(self._flipped(boxes), self.quarter_turns)
+
+    def to_original(self, boxes: Boxes) -> Boxes:
+        """Give boxes (M, 4) that are relative to the output in pixels of the image: the exact inverse."""
+        upright = self._flipped(turn(boxes, -self.quarter_turns))
+        x0, y0, x1, y1 = self.window
+        width, height = x1 - x0, y1 - y0
+        located: Boxes = upright * np.array([width, height, width, height]) + np.array([x0, y0, x0, y0])
+        return located
+
+    def _flipped(self, boxes: Boxes) -> Boxes:
         x0, y0, x1, y1 = boxes.T
         if self.flip_horizontally:
             x0, x1 = 1 - x1, 1 - x0
