@@ -27,6 +27,7 @@ app = cyclopts.App(
 app.command("ssd_keras.cli.demo:demo", help="Generate street scenes, train SSD7 on them, evaluate, draw.")
 app.command("ssd_keras.cli.inspect:inspect", help="Say what is in a data set and what is wrong with it.")
 app.command("ssd_keras.cli.convert:convert", help="Write a data set in another format, or divided otherwise.")
+app.command("ssd_keras.cli.anchors:anchors", help="Say how well anchors cover the boxes of a data set.")
 app.command("ssd_keras.cli.train:train", help="Train a detector from a recipe, or from flags alone.")
 app.command("ssd_keras.cli.evaluate:evaluate", help="Measure the average precision of a detector.")
 app.command("ssd_keras.cli.detect:detect", help="Find objects in images, and draw them.")

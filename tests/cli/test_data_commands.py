@@ -1,0 +1,116 @@
+"""`ssd convert` and `ssd anchors` as a user calls them."""
+
+import json
+
+import pytest
+import yaml
+from scenes import CLASSES, write_data
+
+from ssd_keras.cli import main
+from ssd_keras.data.readers import FORMATS, open_dataset
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "set", train=8, val=4, test=4)
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command line; give its exit status, standard output and standard error."""
+
+    def run_command(*words):
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        return status, *capsys.readouterr()
+
+    return run_command
+
+
+def boxes_of(dataset, split):
+    return [(len(s.ground_truth), s.ground_truth.labels.tolist()) for s in dataset[split]]
+
+
+@pytest.mark.parametrize("to", [known.name for known in FORMATS])
+def test_every_format_and_back(call, data, tmp_path, to):
+    there, back = tmp_path / "there", tmp_path / "back"
+    status, out, err = call("convert", data, there, "--to", to, "--json")
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["splits"] == {"test": 4, "train": 8, "val": 4}
+    assert document["class_names"] == list(CLASSES)
+    assert call("convert", there, back, "--to", "voc")[0] == 0
+    before, after = open_dataset(data), open_dataset(back)
+    assert after.class_names == CLASSES
+    for split in before:
+        assert boxes_of(after, split) == boxes_of(before, split)
+
+
+def test_splits_by_fractions_by_lists_and_by_name(call, data, tmp_path):
+    fractions = ("--fractions.one", "0.75", "--fractions.other", "0.25")
+    assert call("convert", data, tmp_path / "a", "--to", "csv", *fractions)[0] == 0
+    assert {name: len(split) for name, split in open_dataset(tmp_path / "a").items()} == {
+        "one": 12,
+        "other": 4,
+    }
+    (tmp_path / "list.txt").write_text("0001\n0005.jpg\n")
+    lists = ("--lists.few", tmp_path / "list.txt")
+    assert call("convert", data, tmp_path / "b", "--to", "csv", *lists)[0] == 0
+    assert [sample.image_id for sample in open_dataset(tmp_path / "b")["few"]] == ["0001", "0005"]
+    assert call("convert", data, tmp_path / "c", "--to", "csv", "--split", "val")[0] == 0
+    assert list(open_dataset(tmp_path / "c")) == ["val"]
+    status, _, err = call("convert", data, tmp_path / "d", "--to", "csv", "--split", "val", *fractions)
+    assert status == 1
+    assert "exclude each other" in err
+
+
+def test_several_data_sets_and_some_classes(call, data, tmp_path):
+    other = write_data(tmp_path / "other", train=3)
+    chosen = ("--also", other, "--include-classes", "red")
+    status, out, err = call("convert", data, tmp_path / "out", "--to", "csv", *chosen, "--json")
+    assert status == 0, err
+    assert json.loads(out)["class_names"] == ["red"]
+    assert json.loads(out)["splits"]["train"] == 11
+
+
+def test_what_stands_there_is_kept(call, data, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("precious")
+    status, _, err = call("convert", data, tmp_path / "out", "--to", "csv")
+    assert status == 1
+    assert "exists already" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "mine.txt").read_text() == "precious"
+
+
+def test_an_image_that_cannot_be_read_leaves_no_half_written_folder(call, tmp_path):
+    broken = write_data(tmp_path / "data", train=4)
+    (broken / "JPEGImages" / "0002.jpg").write_bytes(b"")
+    status, _, err = call("convert", broken, tmp_path / "out", "--to", "voc")
+    assert status == 1
+    assert "0002" in err
+    assert [file.name for file in tmp_path.iterdir()] == ["data"]
+
+
+def test_anchors_are_measured_and_better_ones_fit_into_a_recipe(call, data, tmp_path):
+    status, out, err = call("anchors", data, "--image-size", "96", "128", "--json")
+    assert status == 0, err
+    document = json.loads(out)
+    assert document["boxes"] == 16
+    assert 0 <= document["covered"] <= 1
+    assert len(document["layers"]) == 4
+    status, out, _ = call("anchors", data, "--image-size", "96", "128")
+    assert status == 0
+    suggested = yaml.safe_load(out[out.index("anchors:\n") :]) if "anchors:\n" in out else {}
+    assert set(suggested.get("anchors", {})) <= {"scales", "aspect_ratios"}
+    assert suggested["anchors"]["scales"] == pytest.approx(document["suggestion"]["anchors"]["scales"])
+
+
+def test_anchors_of_what_cannot_be_covered(call, tmp_path):
+    bare = write_data(tmp_path / "bare", train=2)
+    for file in (bare / "Annotations").iterdir():
+        file.write_text("<annotation></annotation>")
+    status, _, err = call("anchors", bare)
+    assert status == 1
+    assert "no labelled object" in err
+    assert call("anchors", tmp_path / "none")[0] == 1
