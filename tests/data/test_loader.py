@@ -1,12 +1,23 @@
 """Batches: what is in them, in which order, and what happens to images that cannot be read."""
 
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
 from itertools import islice
+from pathlib import Path
 
+import cv2
 import numpy as np
+import psutil
 import pytest
 from scenes import sample
 
 from ssd_keras.data.augment.chains import CHAINS
+from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, make_operations
+from ssd_keras.data.cache import ImageCache
 from ssd_keras.data.loader import TrainingLoader, detection_batches
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
@@ -14,8 +25,8 @@ from ssd_keras.errors import InputError
 SIZE = (48, 64)
 
 
-def loader(samples, batch_size=4, chain="none", seed=0):
-    return TrainingLoader(samples, SIZE, batch_size, CHAINS[chain](), seed)
+def loader(samples, batch_size=4, chain="none", seed=0, **settings):
+    return TrainingLoader(samples, SIZE, batch_size, CHAINS[chain](), seed, **settings)
 
 
 def images_of(batches, count):
@@ -128,3 +139,115 @@ def test_a_bad_image_is_handed_on_as_an_error_and_the_rest_goes_on(tmp_path):
 
 def test_nothing_to_detect_on_gives_no_batch():
     assert list(detection_batches([], SIZE, 4)) == []
+
+
+def first_batches(made, count=5, step=0):
+    return list(islice(made.batches_from(step), count))
+
+
+def assert_same(one, other):
+    for (images, truth), (other_images, other_truth) in zip(one, other, strict=True):
+        np.testing.assert_array_equal(images, other_images)
+        np.testing.assert_array_equal(truth["boxes"], other_truth["boxes"])
+        np.testing.assert_array_equal(truth["labels"], other_truth["labels"])
+
+
+SAMPLES = [sample(number, objects=number % 4) for number in range(7)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_processes_make_the_same_batches_and_are_gone_afterwards(workers, tmp_path):
+    broken = Sample(tmp_path / "broken.jpg", GroundTruth.empty(), "broken")
+    alone, helped = (loader([*SAMPLES, broken], chain="ssd", workers=count) for count in (0, workers))
+    assert_same(first_batches(alone), first_batches(helped))
+    assert list(helped.skipped) == list(alone.skipped) == [str(tmp_path / "broken.jpg")]
+    deadline = time.monotonic() + 20
+    while multiprocessing.active_children() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert multiprocessing.active_children() == []
+
+
+def test_a_run_goes_on_where_it_stopped():
+    made = loader(SAMPLES, chain="ssd")
+    assert_same(first_batches(made, 6)[4:], first_batches(made, 2, step=4))
+
+
+def test_shards_make_the_parts_of_the_same_batches():
+    whole = first_batches(loader(SAMPLES, chain="ssd"))
+    parts = [first_batches(loader(SAMPLES, chain="ssd", shard=(index, 2))) for index in range(2)]
+    for number, (images, truth) in enumerate(whole):
+        for index in range(2):
+            part_images, part_truth = parts[index][number]
+            np.testing.assert_array_equal(part_images, images[index::2])
+            np.testing.assert_array_equal(part_truth["boxes"], truth["boxes"][index::2])
+    with pytest.raises(InputError, match="cannot be divided among 3 processes"):
+        loader(SAMPLES, shard=(0, 3))
+
+
+@pytest.mark.parametrize("kept", ["encoded", "decoded"])
+@pytest.mark.parametrize("budget", [0, 80_000, 10_000_000])
+def test_a_cache_changes_nothing_and_keeps_within_its_budget(kept, budget, tmp_path):
+    samples = []
+    for each in SAMPLES:
+        path = tmp_path / f"{each.image_id}.png"
+        cv2.imwrite(str(path), each.image)
+        samples.append(Sample(path, each.ground_truth, each.image_id))
+    cache = ImageCache(kept, budget)
+    made = loader(samples, chain="ssd", cache=cache)
+    assert_same(first_batches(loader(samples, chain="ssd")), first_batches(made))
+    assert cache.used <= budget
+    assert bool(len(cache)) == (budget > 0)
+    if budget > 1_000_000:
+        for path in tmp_path.iterdir():
+            path.unlink()
+        assert_same(first_batches(made, 2), first_batches(made, 2))
+        assert made.skipped == {}
+
+
+def test_mixed_images_have_room_for_the_objects_of_all():
+    crowd = [sample(number, objects=8) for number in range(4)]
+    chain = OperationChain(make_operations([{"mosaic": {"keep": None, "probability": 1}}]))
+    made = TrainingLoader(crowd, SIZE, 2, chain.with_partners(PartnersFrom(crowd)), seed=0)
+    assert max((truth["labels"] >= 0).sum(axis=1).max() for _, truth in first_batches(made)) > 8
+
+
+def test_an_error_in_an_operation_of_the_users_names_the_image():
+    def broken(one):
+        raise ValueError("a fault of mine")
+
+    made = TrainingLoader([sample(3)], SIZE, 1, OperationChain([broken]), seed=0)
+    with pytest.raises(ValueError, match="a fault of mine") as error:
+        next(iter(made.batches))
+    assert "while augmenting 0003" in "".join(getattr(error.value, "__notes__", []))
+
+
+PROGRAM = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from scenes import sample
+from ssd_keras.data.augment.chains import CHAINS
+from ssd_keras.data.loader import TrainingLoader
+
+if __name__ == "__main__":
+    made = TrainingLoader([sample(n) for n in range(5)], (48, 64), 2, CHAINS["ssd"](), 0, workers=2)
+    for _ in made.batches:
+        print(".", flush=True)
+        time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_worker_outlives_its_program(tmp_path, end):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, str(tmp_path / "program.py"), str(Path(__file__).parents[1])]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as program:
+        assert program.stdout.readline()
+        workers = psutil.Process(program.pid).children(recursive=True)
+        assert len(workers) >= 2
+        os.kill(program.pid, end) if end != signal.SIGINT else os.killpg(program.pid, end)
+        program.stdout.read()
+        program.wait(30)
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []

@@ -92,7 +92,7 @@ class TestAnyBaseNetwork:
             ("x = 1", "{}:features", "no function 'features'"),
             ("x = 1", "{}:x", "no function 'x'"),
             ("import nothing_of_this_name", "{}:features", "ModuleNotFoundError"),
-            ("x = 1", "{}.missing:features", "existing 'FILE.py:FUNCTION'"),
+            ("x = 1", "{}missing.py:features", "there is no such file, give FILE.py:FUNCTION"),
             ("x = 1", "nonsense", "'keras:NAME'"),
             ("x = 1", "keras:NoNetwork", "no network 'NoNetwork'"),
             ("x = 1", "keras:backend", "no network 'backend'"),

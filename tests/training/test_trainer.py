@@ -6,7 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
-from scenes import CLASSES, write_data
+from scenes import CLASSES, sample, write_data
 
 from ssd_keras.data.readers import open_dataset
 from ssd_keras.data.samples import Dataset
@@ -148,9 +148,31 @@ def test_the_recipe_sets_anchors_variances_and_precision():
     assert keras.config.dtype_policy().name == "float32"
 
 
+def chain_of(augmentation, split=()):
+    return make_augmentation(make_recipe({"augmentation": augmentation}).augmentation, split)
+
+
+def test_chains_of_the_port_have_their_own_vertical_flips():
+    assert chain_of({"chain": "satellite"}).vertical_flip == 0.5
+    assert chain_of({"chain": "variable_size"}).vertical_flip == 0
+    assert chain_of({"chain": "satellite", "vertical_flip": 0}).vertical_flip == 0
+
+
+def test_operations_stand_in_place_of_a_chain(tmp_path):
+    (tmp_path / "mine.py").write_text("def twice(sample):\n    return sample\n")
+    entries = ["mosaic", {"flip": {"probability": 1}}, f"{tmp_path / 'mine.py'}:twice"]
+    chain = chain_of({"operations": entries}, [sample(1), sample(2)])
+    assert [type(one).__name__ for one in chain.operations] == ["Mosaic", "Flip", "function"]
+    assert chain(sample(3), np.random.default_rng(0), (48, 64)).image.shape == (48, 64, 3)
+    with pytest.raises(InputError, match="in place of a chain"):
+        chain_of({"operations": entries, "chain": "satellite"}, [sample(1)])
+    with pytest.raises(InputError, match="there is no such file"):
+        chain_of({"operations": ["none.py:twice"]}, [sample(1)])
+
+
 def test_the_recipe_sets_the_chain():
     settings = {"chain": "ssd", "expand_probability": 0.1, "expand_max_ratio": 2, "crop_min_scale": 0.6}
-    chain = make_augmentation(make_recipe({"augmentation": {**settings, "vertical_flip": 0.5}}).augmentation)
+    chain = chain_of({**settings, "vertical_flip": 0.5})
     assert chain.expand.probability == 0.1
     assert chain.expand.max_ratio == 2
     assert chain.crop.scale == (0.6, 1.0)

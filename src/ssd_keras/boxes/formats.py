@@ -40,6 +40,13 @@ def clip_to_image(boxes: Array) -> Array:
     return array_library(boxes).clip(boxes, 0.0, 1.0)
 
 
+def clip_to_size(boxes_px: Array, size: tuple[int, int]) -> Array:
+    """Cut pixel boxes (..., 4) off at the edges of an image of `size` (height, width)."""
+    height, width = size
+    xp = array_library(boxes_px)
+    return xp.clip(boxes_px, 0.0, xp.array([width, height, width, height], dtype=boxes_px.dtype))
+
+
 def box_area(boxes: Array, border: float = 0.0) -> Array:
     """Areas (...) of `xyxy` boxes (..., 4); a box whose corners are swapped has none.
 

@@ -21,6 +21,7 @@ app = cyclopts.App(
     name="ssd",
     help="The Single Shot MultiBox Detector: own photographs in, a fast and honest detector out.",
     version=ssd_keras.__version__,
+    suppress_keyboard_interrupt=False,  # which main() answers
     # Lists as they are typed: --class-names car truck
     default_parameter=cyclopts.Parameter(consume_multiple=True, negative_iterable=()),
 )

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssd_keras.data.image_headers import JPEG_SCAN, JPEG_START, PNG_START, encoded_image_size
-from ssd_keras.data.images import encoded_bytes, read_image
+from ssd_keras.data.images import ImageSource, encoded_bytes, loaded, read_image
 from ssd_keras.errors import InputError
 
 Box = tuple[float, float, float, float]
@@ -106,14 +105,15 @@ def _shown(number: float) -> str:
 # --- Image files -------------------------------------------------------------------------------------------
 
 
-def image_size(source: Path | bytes | NDArray[np.uint8]) -> tuple[int, int] | None:
+def image_size(source: ImageSource) -> tuple[int, int] | None:
     """Give (height, width) of an image as `read_image` would, or None where it is no readable image.
 
     Only the first bytes of a file are read where they say it, as those of most JPEG and PNG files do.
     """
-    if isinstance(source, np.ndarray):
-        return int(source.shape[0]), int(source.shape[1])
     try:
+        source = loaded(source)
+        if isinstance(source, np.ndarray):
+            return int(source.shape[0]), int(source.shape[1])
         stated = encoded_image_size(_head(source)) or encoded_image_size(encoded_bytes(source))
         return stated or read_image(source).shape[:2]
     except (InputError, OSError):
@@ -131,10 +131,10 @@ def is_cut_short(data: bytes) -> bool:
     return data.startswith(PNG_START) and b"IEND" not in data
 
 
-def _head(source: Path | bytes) -> bytes:
+def _head(source: Path | str | bytes) -> bytes:
     if isinstance(source, bytes):
         return source
-    with source.open("rb") as file:
+    with Path(source).open("rb") as file:
         return file.read(HEAD_BYTES)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.images import ImageSource, encoded_bytes, read_image, resize_image
+from ssd_keras.data.images import ImageSource, StoredImage, encoded_bytes, read_image, resize_image
 from ssd_keras.errors import InputError
 
 JPEG_START = b"\xff\xd8"
@@ -48,7 +48,7 @@ class DeferredImage:
     """An image whose size is known before its pixels are decoded, where its header allows that.
 
     Args:
-        source: a file, the bytes of an encoded image, or (H, W, 3) uint8 RGB pixels.
+        source: a file, the bytes of an encoded image, an image of a pack, or (H, W, 3) uint8 RGB pixels.
         name: what to call the image in an error.
 
     Attributes:
@@ -59,6 +59,8 @@ class DeferredImage:
     """
 
     def __init__(self, source: ImageSource, name: str) -> None:
+        if isinstance(source, StoredImage):
+            name, source = source.name, source.load()
         self._name = name
         self._data = b""
         header_size = None

@@ -1,5 +1,6 @@
-"""Reading images: from a file or from bytes to RGB pixels, upright, or one clear error."""
+"""Reading images: from a file, from bytes or from a pack to RGB pixels, upright, or one clear error."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import cv2
@@ -18,20 +19,39 @@ REDUCED_MODES = {
 }
 """JPEG can be decoded at 1/2, 1/4 and 1/8 of its size in a fraction of the time."""
 
-ImageSource = Path | str | bytes | NDArray[np.uint8]
+
+class StoredImage(ABC):
+    """An image inside of a larger file, read when it is needed: small, frozen, made to be pickled."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What to call the image in messages: no other image of the file has this name."""
+
+    @abstractmethod
+    def load(self) -> bytes | NDArray[np.uint8]:
+        """Give its encoded bytes, or its pixels (H, W, 3) uint8 RGB; `InputError` if it cannot be read."""
+
+
+ImageSource = Path | str | bytes | NDArray[np.uint8] | StoredImage
 
 
 def read_image(source: ImageSource, reduction: int = 1, name: str = "image") -> NDArray[np.uint8]:
     """Read an image as (H, W, 3) uint8 RGB; the EXIF orientation is applied.
 
     Args:
-        source: a file, the bytes of an encoded image, or pixels, which are checked and handed back.
+        source: a file, the bytes of an encoded image, an image of a pack, or pixels, which are checked and
+            handed back.
         reduction: 1, 2, 4 or 8: decode at this fraction of the size (rounded up).
         name: what to call bytes or pixels in an error.
 
     Raises:
         InputError: the file is missing or does not decode as an image.
     """
+    if isinstance(source, StoredImage):
+        return read_image(source.load(), reduction, source.name)
     if isinstance(source, np.ndarray):
         return _checked_pixels(source, name)
     if not isinstance(source, bytes):
@@ -45,8 +65,19 @@ def read_image(source: ImageSource, reduction: int = 1, name: str = "image") -> 
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[no-any-return]
 
 
-def encoded_bytes(source: Path | str | bytes) -> bytes:
-    """Give the encoded bytes of an image, from its file if need be; `InputError` if that cannot be read."""
+def loaded(source: ImageSource) -> Path | str | bytes | NDArray[np.uint8]:
+    """Give what a pack holds of its image, encoded bytes or pixels; any other source as it is."""
+    return source.load() if isinstance(source, StoredImage) else source
+
+
+def encoded_bytes(source: Path | str | bytes | StoredImage) -> bytes:
+    """Give the encoded bytes of an image, from its file if need be; `InputError` if that cannot be read.
+
+    Where a pack holds pixels they are encoded as PNG, which loses nothing.
+    """
+    if isinstance(source, StoredImage):
+        content = source.load()
+        return content if isinstance(content, bytes) else _as_png(content)
     if isinstance(source, bytes):
         return source
     try:
@@ -75,6 +106,10 @@ def _checked_pixels(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
             f"{name} has shape {image.shape}, type {image.dtype}: give RGB pixels (height, width, 3) as uint8"
         )
     return image
+
+
+def _as_png(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _reason(error: cv2.error) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ssd_keras.boxes.formats import box_area, px_to_relative
 from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size, is_cut_short
-from ssd_keras.data.images import encoded_bytes, read_image
+from ssd_keras.data.images import StoredImage, encoded_bytes, loaded, read_image
 from ssd_keras.data.readers.voc import annotation_of, size_tag
 from ssd_keras.data.samples import Dataset, Problem, Sample, Split
 from ssd_keras.errors import InputError
@@ -135,8 +135,8 @@ class _Look(NamedTuple):
 
 
 def _key(sample: Sample) -> object:
-    """What makes two samples the same image: its file, or else the sample itself."""
-    return sample.image if isinstance(sample.image, Path) else id(sample)
+    """What makes two samples the same image: its file or place in a pack, or else the sample itself."""
+    return sample.image if isinstance(sample.image, Path | StoredImage) else id(sample)
 
 
 def _distinct_samples(dataset: Dataset) -> dict[object, Sample]:
@@ -176,10 +176,11 @@ class _UnusableImageError(Exception):
 
 def _decode(sample: Sample) -> tuple[bytes, tuple[int, int]]:
     """The bytes of an image and its (height, width), known to decode."""
-    if isinstance(sample.image, np.ndarray):
-        return sample.image.tobytes(), (sample.image.shape[0], sample.image.shape[1])
     try:
-        data = encoded_bytes(sample.image)
+        image = loaded(sample.image)
+        if isinstance(image, np.ndarray):
+            return image.tobytes(), (image.shape[0], image.shape[1])
+        data = encoded_bytes(image)
     except InputError as error:
         raise _UnusableImageError("cannot be read") from error
     if is_cut_short(data):

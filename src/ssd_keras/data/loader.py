@@ -6,18 +6,22 @@ A batch is what `SSD.fit` takes: x = images, uint8 (B, H, W, 3); y = {"boxes": (
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import grain
 import numpy as np
+from absl import flags
 from numpy.typing import NDArray
 
 from ssd_keras.data.augment.one_touch import Augmentation, AugmentedSample
+from ssd_keras.data.cache import ImageCache
 from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.images import ImageSource
 from ssd_keras.data.samples import Sample
+from ssd_keras.data.worker_processes import start_worker
 from ssd_keras.errors import InputError
 
 Size = tuple[int, int]
@@ -25,24 +29,46 @@ Size = tuple[int, int]
 PADDED_TO = 8
 """M, the number of padded boxes, is a multiple of this."""
 
-THREADS = 2
+THREADS = max(2, min(os.cpu_count() or 2, 8))
 """OpenCV releases the interpreter's lock, so two threads feed one training step several times over."""
+
+BATCHES_AHEAD = 4
+
+ENDLESS = 1_000_000
+"""Epochs; without a number, Grain cannot count the batches."""
+
+Batch = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]
+
+
+class _Collated(NamedTuple):
+    """A batch on its way from a worker, with the errors of the images that were left out, by their names."""
+
+    batch: Batch
+    errors: dict[str, str]
 
 
 @dataclass
 class TrainingLoader:
     """Endless augmented batches of a split, shuffled anew each epoch.
 
+    Whatever the number of threads and processes, the batches are the same: all is drawn from the seed and the
+    position of an image in the endless order.
+
     Attributes:
         samples: of the training split.
         image_size: (height, width) of the batches' images.
-        batch_size: B.
+        batch_size: B, of all shards together.
         augmentation: a chain of `data/augment/chains`.
         seed: fixes the order and all that the augmentation draws.
-        skipped: the errors of images that could not be read, by name; the batches go on without them.
+        workers: processes that make batches; 0: threads of this process do.
+        cache: keeps images in memory, or None.
+        shard: (index, count): make only this part of each batch, B / count images, for one of several
+            processes that train together.
+        skipped: the errors of images that could not be read, by name. In the place of such an image comes the
+            next one of the split.
 
     Raises:
-        InputError: there is no sample.
+        InputError: there is no sample, or the batch cannot be divided among the shards.
     """
 
     samples: Sequence[Sample]
@@ -50,12 +76,20 @@ class TrainingLoader:
     batch_size: int
     augmentation: Augmentation
     seed: int
+    workers: int = 0
+    cache: ImageCache | None = None
+    shard: tuple[int, int] = (0, 1)
     skipped: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.samples:
             raise InputError("there is no image to train on: check the data set with 'ssd inspect DATA'")
-        most = max(len(sample.ground_truth) for sample in self.samples)
+        if self.batch_size % self.shard[1]:
+            raise InputError(
+                f"a batch of {self.batch_size} images cannot be divided among {self.shard[1]} processes: "
+                "choose a multiple of that as batch_size"
+            )
+        most = max(len(sample.ground_truth) for sample in self.samples) * self.augmentation.most_samples
         self._padded_boxes = max(1, -(-most // PADDED_TO)) * PADDED_TO
 
     @property
@@ -66,42 +100,79 @@ class TrainingLoader:
     @property
     def batches(self) -> grain.IterDataset:
         """The batches, as `fit` takes them."""
-        samples = self._order().map(lambda number: self.samples[number])
-        augmented = samples.random_map(self._augment)
-        reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=4 * self.batch_size)
-        return augmented.to_iter_dataset(reading).batch(self.batch_size, batch_fn=self._collate)
+        return self.batches_from(0)
+
+    def batches_from(self, step: int) -> grain.IterDataset:
+        """Give the batches from number `step` on, counted from 0: there a stopped run goes on."""
+        index, count = self.shard
+        augmented = self._order().random_map(self._augment)
+        mine = augmented.slice(slice(step * self.batch_size + index, None, count))
+        batches = mine.batch(self.batch_size // count, batch_fn=self._collate)
+        reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=BATCHES_AHEAD)
+        made = batches.to_iter_dataset(reading)
+        if self.workers:
+            if not flags.FLAGS.is_parsed():  # Grain's processes read absl's flags, which this program has not
+                flags.FLAGS.mark_as_parsed()
+            made = made.mp_prefetch(grain.MultiprocessingOptions(num_workers=self.workers), start_worker)
+        return made.map(self._taken)
 
     def names_of_batch(self, step: int) -> list[str]:
-        """Name the images of the batch number `step`, counted from 0."""
-        names: list[str] = []
-        first, order, position = step * self.batch_size, self._order(), 0
-        while len(names) < first + self.batch_size:
-            name = self.samples[order[position]].name
-            position += 1
-            if name not in self.skipped:
-                names.append(name)
-        return names[first:]
+        """Name the images of the batch number `step`, counted from 0, of all shards."""
+        order = self._order()
+        positions = range(step * self.batch_size, (step + 1) * self.batch_size)
+        return [
+            next(sample.name for _, sample in self._from(order[position]) if sample.name not in self.skipped)
+            for position in positions
+        ]
 
     def _order(self) -> grain.MapDataset:
-        return grain.MapDataset.range(len(self.samples)).seed(self.seed).shuffle().repeat()
+        return grain.MapDataset.range(len(self.samples)).seed(self.seed).shuffle().repeat(ENDLESS)
 
-    def _augment(self, sample: Sample, rng: np.random.Generator) -> AugmentedSample | None:
-        """Augment, or leave the sample out (None) where its image cannot be read."""
+    def _from(self, number: int) -> Iterator[tuple[int, Sample]]:
+        """Give the sample `number`, then those that take its place if it cannot be read."""
+        count = len(self.samples)
+        for index in range(number, number + count):
+            yield index % count, self.samples[index % count]
+
+    def _augment(self, number: int, rng: np.random.Generator) -> tuple[AugmentedSample, dict[str, str]]:
+        """Augment the sample `number`, or the next that can be read; with the errors of the others."""
+        errors: dict[str, str] = {}
+        for index, sample in self._from(int(number)):
+            try:
+                return self._augment_one(index, sample, rng), errors
+            except InputError as error:
+                errors[sample.name] = str(error)
+        raise InputError(f"no image of the split can be read; the first: {next(iter(errors.values()))}")
+
+    def _augment_one(self, index: int, sample: Sample, rng: np.random.Generator) -> AugmentedSample:
         try:
-            return self.augmentation(sample, rng, self.image_size)
-        except InputError as error:
-            self.skipped[sample.name] = str(error)
-            if len(self.skipped) == len(self.samples):
-                raise InputError(f"no image of the split can be read; the first: {error}") from error
-            return None
+            loaded = sample if self.cache is None else self.cache.load(index, sample)
+            return self.augmentation(loaded, rng, self.image_size)
+        except InputError:
+            raise
+        except Exception as error:  # of an operation of the user's: without the name it could not be found
+            error.add_note(f"while augmenting {sample.name}")
+            raise
 
-    def _collate(self, batch: Sequence[AugmentedSample]) -> tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]:
-        boxes = np.zeros((len(batch), self._padded_boxes, 4), np.float32)
-        labels = np.full((len(batch), self._padded_boxes), -1, np.int32)
-        for row, sample in enumerate(batch):
+    def _collate(self, rows: Sequence[tuple[AugmentedSample, dict[str, str]]]) -> _Collated:
+        boxes = np.zeros((len(rows), self._padded_boxes, 4), np.float32)
+        labels = np.full((len(rows), self._padded_boxes), -1, np.int32)
+        errors: dict[str, str] = {}
+        for row, (sample, failed) in enumerate(rows):
             boxes[row, : len(sample.boxes)] = sample.boxes
             labels[row, : len(sample.labels)] = sample.labels
-        return np.stack([sample.image for sample in batch]), {"boxes": boxes, "labels": labels}
+            errors |= failed
+        images = np.stack([sample.image for sample, _ in rows])
+        return _Collated((images, {"boxes": boxes, "labels": labels}), errors)
+
+    def _taken(self, made: _Collated) -> Batch:
+        """Take a batch over from whoever made it, in this process."""
+        self.skipped.update(made.errors)
+        images, truth = made.batch
+        if not self.workers:
+            return images, truth
+        # Grain's processes hand over shared memory; what is copied out of it can be freed at once.
+        return images.copy(), {name: values.copy() for name, values in truth.items()}
 
 
 class DetectionBatch(NamedTuple):

@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_keras.data.images import StoredImage
 from ssd_keras.errors import InputError
 
 
@@ -67,18 +68,21 @@ class Sample:
     """One image with its ground truth.
 
     Attributes:
-        image: where the pixels are: a file, the bytes of an encoded image, or (H, W, 3) uint8 RGB.
+        image: where the pixels are: a file, the bytes of an encoded image, (H, W, 3) uint8 RGB, or an image
+            of a pack.
         ground_truth: its labelled objects.
         image_id: its name within the data set, as VOC and COCO results use it.
     """
 
-    image: Path | bytes | NDArray[np.uint8]
+    image: Path | bytes | NDArray[np.uint8] | StoredImage
     ground_truth: GroundTruth
     image_id: str
 
     @property
     def name(self) -> str:
-        """Name the image in messages: its file if it has one."""
+        """Name the image in messages: its file or place in a pack if it has one."""
+        if isinstance(self.image, StoredImage):
+            return self.image.name
         return str(self.image) if isinstance(self.image, Path) else self.image_id
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -21,6 +19,7 @@ from ssd_keras.models.backbones.applications import (
 )
 from ssd_keras.models.presets import Preset, find_preset, spaced_anchors
 from ssd_keras.models.ssd import SSD, Features
+from ssd_keras.user_code import load_function, names_function
 
 KERAS_PREFIX = "keras:"
 """Before the name of a network of `keras.applications`."""
@@ -114,7 +113,9 @@ def build_on_backbone(
         features, usual = application_features, application_preprocessing(network)
         options["network"] = network
     elif isinstance(features, str):
-        features = load_features(features)
+        if not names_function(features):
+            raise InputError(f"base network {features!r}: give 'keras:NAME' or 'FILE.py:FUNCTION'")
+        features = load_function(features, "base network")
     backbone = _build_backbone(name, features, (*image_size, channels), weights, options)
     if not isinstance(anchors, Anchors):
         layers = len(backbone.outputs)
@@ -124,30 +125,6 @@ def build_on_backbone(
     return SSD(
         backbone, anchors, class_names, preprocessing=preprocessing or usual, name=keras_name, **changes
     )
-
-
-def load_features(place: str) -> Features:
-    """Load a base network of the user's from a place like "my_network.py:features".
-
-    Raises:
-        InputError: there is no such file or function, or the file does not run.
-    """
-    file, _, function = place.rpartition(":")
-    path = Path(file)
-    if path.suffix != ".py" or not path.is_file():
-        raise InputError(f"base network {place!r}: give 'keras:NAME' or an existing 'FILE.py:FUNCTION'")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file does
-        raise InputError(f"{path} does not run ({type(error).__name__}: {error}): correct it") from error
-    found = getattr(module, function, None)
-    if not callable(found):
-        raise InputError(f"{path} has no function {function!r}: name the one that gives the feature maps")
-    return found  # type: ignore[no-any-return]
 
 
 def make_backbone(features: Features, input_shape: tuple[int, int, int], **options: Any) -> keras.Model:

@@ -16,7 +16,7 @@ from ssd_keras.boxes.anchors import Anchors, anchors_from_config
 from ssd_keras.boxes.arrays import Array
 from ssd_keras.boxes.formats import box_area, clip_to_image, relative_to_px
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.images import ImageSource
+from ssd_keras.data.images import ImageSource, StoredImage
 from ssd_keras.data.loader import detection_batches
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
@@ -186,7 +186,7 @@ class SSD(keras.Model):
                 f"model {self.name} takes images of {channels} channels, photographs have 3: "
                 "give batches of its own to detect_batch"
             )
-        if isinstance(images, str | bytes | Path | np.ndarray):
+        if isinstance(images, str | bytes | Path | np.ndarray | StoredImage):
             images = [images]
         found: list[Detections] = []
         for batch in detection_batches(images, self.image_size, max(1, min(batch_size, len(images)))):

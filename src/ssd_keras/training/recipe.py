@@ -60,6 +60,11 @@ class AugmentationSettings(BaseModel):
     chain: Literal["ssd", "constant_size", "variable_size", "satellite", "none"] = Field(
         "ssd", description="The paper's chain, one of the Keras port of 2018, or none."
     )
+    operations: list[Any] = Field(
+        default_factory=list,
+        description="In place of a chain: operations by name, with settings as in {flip: {probability: 1}}, "
+        "or FILE.py:FUNCTION of a sample.",
+    )
     expand_probability: float = Field(
         0.5, ge=0, le=1, description="ssd: how often the image is made smaller."
     )
@@ -140,6 +145,13 @@ class Recipe(BaseModel):
         "float32", description="Of the network; matching, loss and decoding are always float32."
     )
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
+    workers: int = Field(
+        0, ge=0, le=256, description="Processes that read and augment images; 0: threads of this one do."
+    )
+    cache: Literal["none", "encoded", "decoded"] = Field(
+        "none", description="Keep images in memory: their encoded bytes, or their pixels."
+    )
+    cache_mb: PositiveInt = Field(2048, description="At most so many megabytes of images, of all processes.")
 
     evaluate_every: PositiveInt = Field(5, description="Epochs between two evaluations on the val split.")
     protocol: Literal["voc07", "voc10"] = Field("voc10", description="How average precision is measured.")

@@ -63,6 +63,24 @@ class ColourChange:
         return changed
 
 
+def change_gamma(image: Image, gamma: float) -> Image:
+    """Raise the values of an image (H, W, 3) uint8, taken as 0-1, to the power `gamma`: above 1 darkens."""
+    return _look_up(image, _as_table(255 * (LEVELS / 255) ** gamma))
+
+
+def equalize_histogram(image: Image) -> Image:
+    """Spread the brightness (V of HSV) of an image (H, W, 3) uint8 RGB evenly over 0-255, the hue kept."""
+    hue, saturation, value = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2HSV))
+    equal: Image = cv2.cvtColor(cv2.merge((hue, saturation, cv2.equalizeHist(value))), cv2.COLOR_HSV2RGB)
+    return equal
+
+
+def to_greyscale(image: Image) -> Image:
+    """Give an image (H, W, 3) uint8 RGB its luma (ITU-R BT.601) in all three channels."""
+    grey: Image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return grey
+
+
 @dataclass(frozen=True)
 class Distortion:
     """Which changes of colour are drawn. The defaults are the original's.

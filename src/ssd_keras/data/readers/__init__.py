@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.data.readers.coco import read_coco, recognises_coco, write_coco
 from ssd_keras.data.readers.csv import read_csv, recognises_csv, write_csv
 from ssd_keras.data.readers.voc import read_voc, recognises_voc, write_voc
 from ssd_keras.data.samples import Dataset
@@ -51,6 +52,15 @@ class Format:
 
 FORMATS = (
     Format("voc", "a folder with Annotations/*.xml and JPEGImages/", recognises_voc, read_voc, write_voc),
+    Format(
+        "coco",
+        "COCO JSON files in annotations/ or beside their images",
+        recognises_coco,
+        read_coco,
+        write_coco,
+        forces="images are called by numbers; difficult and truncated are keys that other programs ignore",
+        keeps_category_ids=True,
+    ),
     Format(
         "csv",
         "a CSV file (image, xmin, ymin, xmax, ymax, class) beside its images",

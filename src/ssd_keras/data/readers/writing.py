@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.images import encoded_bytes, read_image
+from ssd_keras.data.images import StoredImage, encoded_bytes, loaded, read_image
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError
 
@@ -90,7 +90,7 @@ class ImageWriter:
         Raises:
             InputError: the image cannot be read.
         """
-        fingerprint = _fingerprint(sample)
+        fingerprint = fingerprint_of(sample)
         stem = safe_stem(sample.image.stem if isinstance(sample.image, Path) else sample.image_id)
         for candidate in itertools.chain([stem], (f"{stem}_{number}" for number in itertools.count(2))):
             known, file = self._written.get(candidate.casefold(), (b"", Path()))
@@ -103,22 +103,28 @@ class ImageWriter:
         return file, True
 
     def _write(self, sample: Sample, stem: str) -> Path:
-        if isinstance(sample.image, np.ndarray):
-            encoded, suffix = _as_jpeg(read_image(sample.image, name=sample.name), self.jpeg_quality), ".jpg"
+        image = loaded(sample.image)
+        if isinstance(image, np.ndarray):
+            encoded, suffix = as_jpeg(read_image(image, name=sample.name), self.jpeg_quality), ".jpg"
         else:
-            encoded = encoded_bytes(sample.image)
+            encoded = encoded_bytes(image)
             suffix = _suffix_of(encoded, sample.name)
         file = self.folder / f"{stem}{suffix}"
         file.write_bytes(encoded)
         return file
 
 
-def _fingerprint(sample: Sample) -> bytes:
-    """Tell samples of the same file name apart: by image id, image and ground truth."""
+def fingerprint_of(sample: Sample) -> bytes:
+    """Tell samples of the same file name apart: by image id, image and ground truth.
+
+    Of an image in a file or in a pack only the place counts; it is not read.
+    """
     truth = sample.ground_truth
     digest = hashlib.blake2b(sample.image_id.encode(errors="surrogatepass"))
     if isinstance(sample.image, Path):
         digest.update(os.fsencode(sample.image))
+    elif isinstance(sample.image, StoredImage):
+        digest.update(sample.image.name.encode(errors="surrogatepass"))
     else:
         digest.update(sample.image if isinstance(sample.image, bytes) else sample.image.tobytes())
     for values in (truth.boxes_px, truth.labels, truth.difficult, truth.crowd, truth.truncated):
@@ -133,6 +139,7 @@ def _suffix_of(encoded: bytes, name: str) -> str:
     raise InputError(f"{name} is in no known image format: give JPEG, PNG, BMP, WebP, TIFF or PPM")
 
 
-def _as_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+def as_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+    """Encode pixels (H, W, 3) uint8 RGB as JPEG."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
