@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_keras.data.readers import coco
-from ssd_keras.data.readers.coco import read_coco, recognises_coco, write_coco
+from ssd_keras.data.readers.coco import json_lists, read_coco, recognises_coco, write_coco, writing
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
@@ -171,7 +170,7 @@ def test_lists_may_come_in_any_order_beside_others_and_pretty(data_set):
 
 
 def test_a_file_is_read_in_pieces(data_set, monkeypatch):
-    monkeypatch.setattr(coco._JsonText, "PIECE", 1)
+    monkeypatch.setattr(json_lists.JsonText, "PIECE", 1)
     things = [thing(bbox=[number, 1.5e0, 2, 3]) for number in range(20)]
     data_set.add_text(json.dumps({"year": 2017, "true": True, **content(things)}, indent=1))
     boxes = only_truth(read_coco(data_set.root)).boxes_px
@@ -593,14 +592,14 @@ def test_a_fault_far_inside_is_found_where_it_is(data_set):
 
 
 def test_one_entry_cannot_fill_the_memory(data_set, monkeypatch):
-    monkeypatch.setattr(coco._JsonText, "PIECE", 10)
-    monkeypatch.setattr(coco._JsonText, "LARGEST_VALUE", 1000)
+    monkeypatch.setattr(json_lists.JsonText, "PIECE", 10)
+    monkeypatch.setattr(json_lists.JsonText, "LARGEST_VALUE", 1000)
     data_set.add(thing(segmentation=[[]] * 1000))
     assert "longer than 1000 characters" in the_error(data_set.root)
 
 
 def test_problems_beyond_reason_are_counted_only(data_set, monkeypatch):
-    monkeypatch.setattr(coco, "MOST_PROBLEMS", 3)
+    monkeypatch.setattr(content, "MOST_PROBLEMS", 3)
     data_set.add(*[5] * 10, thing())
     data = read_coco(data_set.root)
     assert len(data.problems) == 4
@@ -608,7 +607,7 @@ def test_problems_beyond_reason_are_counted_only(data_set, monkeypatch):
 
 
 def test_too_many_categories_are_an_error(data_set, monkeypatch):
-    monkeypatch.setattr(coco, "MOST_CLASSES", 1)
+    monkeypatch.setattr(content, "MOST_CLASSES", 1)
     data_set.add(thing())
     assert "more than 1 categories" in the_error(data_set.root)
 
@@ -705,7 +704,7 @@ def test_what_is_written_is_read_again(data):
 @given(st.floats(0, 1e9, width=32), st.floats(0, 1e9, width=32))
 def test_both_corners_come_back_from_start_and_length(one, other):
     low, high = sorted([one, other])
-    start, length = coco._start_and_length(low, high)
+    start, length = writing._start_and_length(low, high)
     assert float(np.float32(start)) == low
     assert float(np.float32(start + length)) == high
 
