@@ -1,6 +1,7 @@
 """Names of the classes: what may be one, and the index of each."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from ssd_keras.errors import InputError
@@ -16,7 +17,7 @@ def checked_class_names(names: Iterable[str]) -> tuple[str, ...]:
         raise InputError("no class names: a detector needs at least one class")
     if any(not name.strip() for name in checked):
         raise InputError(f"a class name is empty in {list(checked)}: give each class a name")
-    repeated = sorted({name for name in checked if checked.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(checked).items() if count > 1)
     if repeated:
         raise InputError(f"class name {repeated[0]!r} is listed twice: list each class once")
     return checked

@@ -130,3 +130,44 @@ def test_what_cannot_be_built_is_said_in_one_line(name, settings, said):
     with pytest.raises(InputError, match=said) as error:
         build_preset(name, CLASSES, **settings)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("name", ["ssd7", "ssd300_mobilenet"])
+def test_images_of_other_channels_are_preprocessed_alike(name, channels):
+    model = SSD.from_preset(name, CLASSES, image_size=(96, 96), channels=channels)
+    raw = model.predict_on_batch(np.zeros((1, 96, 96, channels), np.uint8))
+    assert np.isfinite(raw["logits"]).all()
+
+
+def test_vgg16_on_grey_images_subtracts_the_mean_of_the_colours():
+    grey = SSD.from_preset("ssd300_vgg16", CLASSES, channels=1)
+    colour = SSD.from_preset("ssd300_vgg16", CLASSES)
+    assert grey.preprocessing["mean"] == pytest.approx(np.mean(colour.preprocessing["mean"]))
+
+
+def test_a_size_as_a_list_gives_the_same_anchors():
+    listed = SSD.from_preset("ssd300_vgg16", CLASSES, image_size=[300, 300])
+    np.testing.assert_array_equal(listed.anchor_boxes, SSD.from_preset("ssd300_vgg16", CLASSES).anchor_boxes)
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        (lambda image: {}["no"], "KeyError"),
+        (lambda image: [], "0 feature maps"),
+        (lambda image: [image, image], "2 feature maps, not one or more that differ"),
+        (lambda image: [keras.layers.Flatten()(image)], "1 feature maps"),
+        (lambda image: None, "TypeError"),
+    ],
+)
+def test_a_function_that_gives_no_feature_maps_is_blamed_itself(features, said):
+    with pytest.raises(InputError, match=said) as error:
+        SSD.from_backbone(features, CLASSES, (96, 96))
+    assert "larger images" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_options_of_a_preset_are_refused():
+    with pytest.raises(InputError, match="does not take these backbone_options"):
+        SSD.from_preset("ssd300_mobilenet", CLASSES, backbone_options={"colour": 1})

@@ -67,3 +67,13 @@ def test_unknown_names_are_refused_in_one_line():
     with pytest.raises(InputError, match=r"'conv9'; there are backbone, conv1, bn1") as error:
         freeze(model, ["conv1", "conv9"])
     assert "\n" not in str(error.value)
+
+
+def test_heads_learn_unless_they_are_named():
+    model = SSD.from_preset("ssd300_mobilenet", ["car"], image_size=(96, 96))
+    freeze(model, ["conv11", "conv13"])
+    assert not model.backbone.get_layer("conv11").trainable
+    assert model.get_layer("conv11_mbox_conf").trainable
+    freeze(model, ["conv11_mbox"])
+    assert not model.get_layer("conv11_mbox_conf").trainable
+    assert model.backbone.get_layer("conv11").trainable

@@ -106,3 +106,33 @@ class TestBatchNorm:
         assert found.left == ()
         for key, expected in predictions(merged).items():
             np.testing.assert_allclose(predictions(separate)[key], expected, rtol=1e-3, atol=1e-4)
+
+    @pytest.mark.parametrize("batch_norm", [True, False])
+    def test_one_of_another_shape_is_refused(self, batch_norm):
+        tensors = random_tensors(detector())
+        tensors["conv1_bn/moving_mean"] = tensors["conv1_bn/moving_variance"] = np.ones(7, np.float32)
+        with pytest.raises(InputError, match="conv1_bn"):
+            assign(detector(batch_norm=batch_norm), tensors, "file")
+
+    @pytest.mark.parametrize("batch_norm", [True, False])
+    def test_negative_variances_are_refused(self, batch_norm):
+        tensors = random_tensors(detector())
+        tensors["conv1_bn/moving_variance"] = np.full_like(tensors["conv1_bn/moving_variance"], -1)
+        with pytest.raises(InputError, match="conv1_bn/moving_variance holds negative"):
+            assign(detector(batch_norm=batch_norm), tensors, "file")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(value):
+    model = detector()
+    before = model.get_weights()
+    tensors = random_tensors(model)
+    tensors["conv5/kernel"][0, 0, 0, 0] = value
+    with pytest.raises(InputError, match="conv5/kernel holds values that are not finite"):
+        assign(model, tensors, "file")
+    same(model.get_weights(), before)
+
+
+def test_a_file_of_which_nothing_fits_is_refused():
+    with pytest.raises(InputError, match="no layer of model ssd300_mobilenet"):
+        assign(detector(), {"foo/kernel": np.zeros((1, 1, 1, 1), np.float32)}, "file", allow_missing=True)

@@ -116,8 +116,22 @@ class TestAnchors:
         assert not file.settings["anchors"].flip
         assert file.settings["anchors"].steps is None
 
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"clip": True}, "not the same flip, clip and variances"),
+            ({"variance": [0.2]}, "not the same flip"),
+            ({"min_size": [10.0]}, "min_sizes that shrink"),
+            ({"min_size": []}, "not one min_size"),
+        ],
+    )
+    def test_layers_that_contradict_each_other_are_refused(self, tmp_path, change, said):
+        conv = layer("conv6_1", "Convolution", KERNEL)
+        with pytest.raises(InputError, match=said):
+            read(tmp_path, conv, self.prior(), self.prior(**change))
+
     def test_several_sizes_a_layer_are_refused(self, tmp_path):
-        with pytest.raises(InputError, match="more than one min_size"):
+        with pytest.raises(InputError, match="not one min_size"):
             read(tmp_path, layer("conv6_1", "Convolution", KERNEL), self.prior(min_size=[1.0, 2.0]))
 
     def test_files_without_them_say_nothing(self, tmp_path):

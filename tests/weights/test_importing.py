@@ -87,6 +87,23 @@ class TestWhatIsAssumed:
 
 
 class TestRefused:
+    @pytest.mark.parametrize("logits", [0, 40_000])
+    def test_heads_of_no_believable_number_of_classes(self, tmp_path, logits):
+        state = torch_networks.random_weights(torch_networks.port_shapes(3), 0)
+        state["loc.0.weight"] = np.zeros((16, 0, 1, 1), np.float32)
+        state["conf.0.weight"] = np.zeros((4 * logits, 0, 1, 1), np.float32)
+        save_file(state, tmp_path / "huge.safetensors")
+        assert "the heads of conv4_3_norm" in refusal(tmp_path / "huge.safetensors", "ssd300_vgg16")
+
+    def test_channels_of_a_file_of_heads_alone(self, tmp_path, mobilenet):
+        network = caffemodels.ssd300_mobilenet(logits=3)
+        heads = [layer for layer in network.layers if "mbox" in layer.name]
+        path = tmp_path / "heads.caffemodel"
+        caffemodels.write_caffemodel(
+            path, caffemodels.Network(network.name, 300, 3, network.mean, network.scale, heads)
+        )
+        assert import_weights(path, "ssd300_mobilenet", bgr=False, allow_missing=True).tensors.taken
+
     def test_a_missing_file(self, tmp_path):
         assert "cannot be read" in refusal(tmp_path / "missing.caffemodel")
 

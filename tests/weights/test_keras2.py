@@ -97,3 +97,26 @@ class TestRefused:
 
     def test_a_table_of_something_else(self, tmp_path):
         self.refusal(write(tmp_path / "w.h5", {"names": np.array([b"a", b"b"])}))
+
+    def test_a_tensor_that_states_more_than_it_holds(self, tmp_path):
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            file.create_dataset("conv1_1/conv1_1/kernel", shape=(10**13,), chunks=(10**6,), dtype="f4")
+        assert "more than there are" in self.refusal(tmp_path / "w.h5")
+
+    def test_a_tensor_in_another_file(self, tmp_path):
+        (tmp_path / "secret").write_bytes(bytes(400))
+        with h5py.File(tmp_path / "w.h5", "w") as file:
+            file.create_dataset("a/a/kernel", (100,), "f4", external=[(str(tmp_path / "secret"), 0, 400)])
+        assert "in another file" in self.refusal(tmp_path / "w.h5")
+
+    def test_two_heads_of_one_name(self, tmp_path):
+        heads = {f"fc7_mbox_loc{end}/x/kernel:0": np.zeros((3, 3, 8, 16)) for end in ("", "_2")}
+        assert "two tensors for fc7_mbox_loc/kernel" in self.refusal(write(tmp_path / "w.h5", heads))
+
+    @pytest.mark.parametrize("content", ["text", 3.5, h5py.Empty("f4")])
+    def test_what_is_no_tensor_is_passed_over(self, tmp_path, content):
+        path = write(tmp_path / "w.h5", {"conv6_1/conv6_1/kernel:0": KERNEL})
+        with h5py.File(path, "a") as file:
+            file.create_dataset("conv6_1/title", data=content)
+            file.attrs["layer_names"] = h5py.Empty("f4")
+        assert "conv6_1/kernel" in read_keras_hdf5(path).tensors

@@ -92,6 +92,17 @@ def test_pth_is_read_like_safetensors(tmp_path, wrap):
         np.testing.assert_array_equal(tensor, expected[name])
 
 
+@needs_torch
+def test_parameters_that_can_be_trained_are_taken_too(tmp_path):
+    import torch
+
+    state = {name: torch.nn.Parameter(torch.from_numpy(v)) for name, v in small(port_shapes(21)).items()}
+    torch.save(state, tmp_path / "ssd.pth")
+    np.testing.assert_array_equal(
+        read_pth(tmp_path / "ssd.pth").tensors["conv1_1/bias"], state["vgg.0.bias"].detach().numpy()
+    )
+
+
 class TestRefused:
     def refusal(self, read, path):
         with pytest.raises(InputError, match=path.name) as error:
@@ -106,6 +117,42 @@ class TestRefused:
         for length in (0, 5, 9, 100, len(content) // 2, len(content) - 1):
             path.write_bytes(content[:length])
             assert "cut off" in self.refusal(read_safetensors, path)
+
+    @pytest.mark.parametrize("kind", [np.int8, np.complex64, np.bool_])
+    def test_weights_that_are_no_plain_numbers(self, tmp_path, kind):
+        state = small(port_shapes(21))
+        state["vgg.0.weight"] = np.ones(state["vgg.0.weight"].shape, kind)
+        save_file(state, tmp_path / "ssd.safetensors")
+        assert "vgg.0.weight holds" in self.refusal(read_safetensors, tmp_path / "ssd.safetensors")
+
+    def test_two_tensors_of_one_name(self, tmp_path):
+        state = small(port_shapes(21))
+        save_file({**state, "module.vgg.0.weight": state["vgg.0.weight"]}, tmp_path / "ssd.safetensors")
+        assert "two tensors for vgg.0.weight" in self.refusal(read_safetensors, tmp_path / "ssd.safetensors")
+
+    @needs_torch
+    @pytest.mark.parametrize("kind", ["sparse", "expanded", "meta"])
+    def test_tensors_that_do_not_hold_their_numbers(self, tmp_path, kind):
+        import torch
+
+        tensor = {
+            "sparse": torch.eye(4).to_sparse(),
+            "expanded": torch.zeros(1).expand(10**9),
+            "meta": torch.zeros(4, device="meta"),
+        }[kind]
+        torch.save({"vgg.0.weight": tensor}, tmp_path / "ssd.pth")
+        assert "vgg.0.weight" in self.refusal(read_pth, tmp_path / "ssd.pth")
+
+    @needs_torch
+    def test_old_files_that_are_cut_off(self, tmp_path):
+        import torch
+
+        path = tmp_path / "ssd.pth"
+        torch.save({"vgg.0.weight": torch.zeros(4, 3, 3, 3)}, path, _use_new_zipfile_serialization=False)
+        content = path.read_bytes()
+        for length in range(2, len(content) - 1, 7):
+            path.write_bytes(content[:length])
+            self.refusal(read_pth, path)
 
     def test_another_network(self, tmp_path):
         save_file({"layer1.weight": np.zeros((2, 2), np.float32)}, tmp_path / "resnet.safetensors")

@@ -89,7 +89,8 @@ class TrainingLoader:
                 f"a batch of {self.batch_size} images cannot be divided among {self.shard[1]} processes: "
                 "choose a multiple of that as batch_size"
             )
-        most = max(len(sample.ground_truth) for sample in self.samples) * self.augmentation.most_samples
+        mixed = getattr(self.augmentation, "most_samples", 1)  # only chains of operations mix images
+        most = mixed * max(len(sample.ground_truth) for sample in self.samples)
         self._padded_boxes = max(1, -(-most // PADDED_TO)) * PADDED_TO
 
     @property

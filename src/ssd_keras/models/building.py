@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from ssd_keras.boxes.anchors import Anchors, PaperAnchors
 from ssd_keras.errors import InputError
@@ -55,11 +56,12 @@ def build_preset(
         InputError: there is no such preset, set of anchors or pretrained weights, or the input is too small.
     """
     preset = find_preset(name)
-    size = image_size or preset.image_size
+    height, width = image_size or preset.image_size
+    size = (height, width)
     options = {**preset.options, **(backbone_options or {})}
     backbone = _build_backbone(name, preset.features, (*size, channels), weights, options)
     settings = {
-        "preprocessing": preset.preprocessing,
+        "preprocessing": preprocessing_for(channels, preset.preprocessing),
         "variances": preset.variances,
         "neutral_threshold": preset.neutral_threshold,
         "heads": preset.heads,
@@ -123,7 +125,12 @@ def build_on_backbone(
     anchors = _changed(name, anchors, anchor_changes)
     keras_name = re.sub(r"\W+", "_", name).strip("_")
     return SSD(
-        backbone, anchors, class_names, preprocessing=preprocessing or usual, name=keras_name, **changes
+        backbone,
+        anchors,
+        class_names,
+        preprocessing=preprocessing or preprocessing_for(channels, usual),
+        name=keras_name,
+        **changes,
     )
 
 
@@ -137,8 +144,17 @@ def make_backbone(features: Features, input_shape: tuple[int, int, int], **optio
         options: further arguments of `features`.
     """
     image = keras.Input(input_shape, name="preprocessed_image")
-    name = getattr(features, "__name__", "backbone")
-    return keras.Model(image, features(image, **options), name=name)
+    maps = list(features(image, **options))
+    if not maps or len({id(one) for one in maps}) < len(maps) or any(len(one.shape) != 4 for one in maps):
+        raise TypeError(f"it gives {len(maps)} feature maps, not one or more that differ")
+    return keras.Model(image, maps, name=getattr(features, "__name__", "backbone"))
+
+
+def preprocessing_for(channels: int, usual: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the preprocessing of photographs for images of other `channels` too, then averaged over three."""
+    if channels == 3:
+        return usual
+    return {key: float(np.mean(value)) for key, value in usual.items() if key in ("mean", "scale")}
 
 
 def _build_backbone(
@@ -157,21 +173,38 @@ def _build_backbone(
         if input_shape[2] != 3:
             raise InputError(f"ImageNet weights are for images of 3 channels, not {input_shape[2]}")
         options = {**options, "weights": weights}
+    is_of_user = not features.__module__.startswith("ssd_keras.")
     try:
         return make_backbone(features, input_shape, **options)
-    except ValueError as error:
+    except Exception as error:
+        if is_of_user:
+            raise _fault_of_user(name, error) from error
+        raise _fault_of_network(name, input_shape, error) from error
+
+
+def _fault_of_user(name: str, error: Exception) -> InputError:
+    reason = (str(error).strip().splitlines() or ["without a word"])[0][:200]
+    return InputError(
+        f"base network {name} fails ({type(error).__name__}: {reason}): it has to give a list of feature "
+        "maps (batch, height, width, channels), each of them another, for an image tensor"
+    )
+
+
+def _fault_of_network(name: str, input_shape: tuple[int, int, int], error: Exception) -> Exception:
+    if isinstance(error, TypeError):
+        return InputError(f"model {name} does not take these backbone_options ({error}): see its function")
+    if isinstance(error, ValueError):
         height, width, _ = input_shape
         reason = str(error).strip().splitlines()[0][:200]
-        raise InputError(
+        return InputError(
             f"model {name} cannot be built for images of {height}x{width} ({reason}): give it larger images"
-        ) from error
-    except Exception as error:  # what Keras raises where a download fails
-        if "URL fetch failure" not in str(error):
-            raise
-        raise InputError(
+        )
+    if "URL fetch failure" in str(error):  # what Keras raises where a download fails
+        return InputError(
             f"the ImageNet weights of model {name} cannot be fetched ({' '.join(str(error).split())}): "
             "connect to the internet once, or start from another model's weights"
-        ) from error
+        )
+    return error
 
 
 def _anchors_of_preset(

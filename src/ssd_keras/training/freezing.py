@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 
 BACKBONE = "backbone"
 
+HEAD_MARK = "_mbox"
+"""What only the names of predictor heads have."""
+
 
 def freeze(model: SSD, names: Iterable[str]) -> None:
     """Freeze some layers of a detector, and thaw all others.
@@ -24,8 +27,9 @@ def freeze(model: SSD, names: Iterable[str]) -> None:
 
     Args:
         model: the detector.
-        names: of layers, or what comes before an underscore in their names: "conv1" for conv1_1 and conv1_2;
-            "backbone" for the base network without the layers that SSD adds to it.
+        names: of layers, or what comes before an underscore in their names: "conv1" for conv1_1 and conv1_2,
+            which does not mean predictor heads; "backbone" for the base network without the layers that SSD
+            adds to it.
 
     Raises:
         InputError: no layer has such a name.
@@ -50,4 +54,6 @@ def freeze(model: SSD, names: Iterable[str]) -> None:
 def _is_meant(name: str, layer: keras.layers.Layer, model: SSD) -> bool:
     if name == BACKBONE:
         return layer in model.backbone.layers and not is_extra_layer(layer.name)
-    return bool(layer.name == name or layer.name.startswith(f"{name}_"))
+    # The heads on conv4_3 are called after it, and are the last that should stay as they are.
+    is_head = HEAD_MARK in layer.name and HEAD_MARK not in name
+    return bool(layer.name == name or (layer.name.startswith(f"{name}_") and not is_head))

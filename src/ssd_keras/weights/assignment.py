@@ -7,10 +7,12 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from ssd_keras.errors import InputError
+from ssd_keras.models.backbones.blocks import CAFFE_BATCH_NORM
 from ssd_keras.models.ssd import SSD
-from ssd_keras.weights.weights_file import Tensors
+from ssd_keras.weights.weights_file import HEAD_MARK, Tensors
 
 SHOWN = 5
 """How many names an error lists."""
@@ -41,17 +43,22 @@ def assign(model: SSD, tensors: Tensors, where: str, allow_missing: bool = False
         allow_missing: leave variables that the file does not have as they are.
 
     Raises:
-        InputError: a tensor has another shape than the variable of its name, or one is missing.
+        InputError: a tensor has another shape than the variable of its name or holds what is no number, one
+            is missing, or none fits.
     """
     variables = variables_by_name(model)
-    tensors = _with_fitting_batch_norm(tensors, model, variables)
+    tensors = _with_fitting_batch_norm(tensors, model, variables, where)
     taken = [name for name in variables if name in tensors]
+    if not taken:
+        some = ", ".join(list(tensors)[:SHOWN]) or "nothing"
+        raise InputError(f"{where} has no layer of model {model.name} (it has {some}): try another model")
     for name in taken:
         expected, found = tuple(variables[name].shape), tensors[name].shape
         if expected != found:
             raise InputError(
                 f"{where}: {name} has shape {found}, model {model.name} has {expected}: {_advice(name)}"
             )
+        _check_values(tensors[name], name, where)
     missing = tuple(name for name in variables if name not in tensors)
     if missing and not allow_missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
@@ -71,32 +78,44 @@ def variables_by_name(model: SSD) -> dict[str, Any]:
     return {f"{layer.name}/{variable.name}": variable for layer in layers for variable in layer.variables}
 
 
-def _with_fitting_batch_norm(tensors: Tensors, model: SSD, variables: dict[str, Any]) -> Tensors:
+def _check_values(tensor: NDArray[np.float32], name: str, where: str) -> None:
+    if not np.isfinite(tensor).all():
+        raise InputError(f"{where}: {name} holds values that are not finite: take weights from before that")
+    if name.endswith("/moving_variance") and (tensor < -CAFFE_BATCH_NORM["epsilon"]).any():
+        raise InputError(f"{where}: {name} holds negative variances: the file is damaged, fetch it again")
+
+
+def _with_fitting_batch_norm(tensors: Tensors, model: SSD, variables: dict[str, Any], where: str) -> Tensors:
     """Merge batch normalisation into the convolution before it, or split it off, as the model has it."""
     fitting = dict(tensors)
     for name in tensors:
         layer, _, variable = name.partition("/")
         norm = f"{layer}_bn"
         if variable == "kernel" and f"{norm}/moving_mean" in tensors and f"{norm}/gamma" not in variables:
-            if f"{layer}/bias" in variables:
-                _merge(fitting, layer, norm, model)
+            if f"{layer}/bias" in variables and HEAD_MARK not in layer:
+                _merge(fitting, layer, norm, model, where)
         elif variable == "bias" and name not in variables and f"{norm}/gamma" in variables:
             _split(fitting, layer, norm, model)
     return fitting
 
 
-def _merge(tensors: Tensors, layer: str, norm: str, model: SSD) -> None:
+def _merge(tensors: Tensors, layer: str, norm: str, model: SSD, where: str) -> None:
     """Merge y = γ · (k ∗ x + b − μ) / √(σ² + ε) + β into kernel and bias."""
-    from ssd_keras.models.backbones.blocks import CAFFE_BATCH_NORM
-
     mean, variance = tensors.pop(f"{norm}/moving_mean"), tensors.pop(f"{norm}/moving_variance")
     gamma = tensors.pop(f"{norm}/gamma", np.ones_like(mean))
     beta = tensors.pop(f"{norm}/beta", np.zeros_like(mean))
-    factor = gamma / np.sqrt(variance + CAFFE_BATCH_NORM["epsilon"])
+    _check_values(variance, f"{norm}/moving_variance", where)
     kernel = tensors[f"{layer}/kernel"]
     depthwise = isinstance(model.backbone.get_layer(layer), keras.layers.DepthwiseConv2D)
-    tensors[f"{layer}/kernel"] = kernel * (factor[:, None] if depthwise else factor)
-    tensors[f"{layer}/bias"] = beta + factor * (tensors.get(f"{layer}/bias", 0) - mean)
+    try:
+        factor = gamma / np.sqrt(np.maximum(variance + CAFFE_BATCH_NORM["epsilon"], 0))
+        tensors[f"{layer}/kernel"] = kernel * (factor[:, None] if depthwise else factor)
+        tensors[f"{layer}/bias"] = beta + factor * (tensors.get(f"{layer}/bias", 0) - mean)
+    except ValueError as error:
+        raise InputError(
+            f"{where}: {norm} has shape {mean.shape}, which does not fit {layer} {kernel.shape}: "
+            "try another model"
+        ) from error
 
 
 def _split(tensors: Tensors, layer: str, norm: str, model: SSD) -> None:

@@ -87,19 +87,20 @@ def import_weights(
     path = Path(path)
     file = read_weights(path)
     name = _choose_preset(path, file, preset)
+    logits = _logits(path, file)
     settings, notes = dict(file.settings), []
     if anchors:
         settings["anchors"] = anchors
     elif "anchors" not in settings:
-        settings["anchors"] = _usual_anchors(name, file.logits)
+        settings["anchors"] = _usual_anchors(name, logits)
         notes += _doubt(name, settings["anchors"])
     if name == "ssd300_mobilenet":
         merged = not any("_bn/" in tensor for tensor in file.tensors)
         batch_norm = not (merged if merge_batch_norm is None else merge_batch_norm)
         settings["backbone_options"] = {"batch_norm": batch_norm}
-    model = build_preset(name, _class_names(path, file, class_names), **settings)
+    model = build_preset(name, _class_names(path, logits, class_names), **settings)
     tensors = file.tensors
-    if bgr is not None and bgr != file.bgr:
+    if bgr is not None and bgr != file.bgr and file.first_kernel:
         tensors = {**tensors, file.first_kernel: reverse_channels(tensors[file.first_kernel])}
     return Imported(model, file.kind, assign(model, tensors, str(path), allow_missing), tuple(notes))
 
@@ -125,7 +126,7 @@ def _reader(path: Path, beginning: bytes) -> Callable[[Path], WeightsFile]:
         return read_safetensors
     if path.suffix == ".keras":
         raise InputError(f"{path} is a Keras 3 model already: use it as it is")
-    if beginning.startswith((b"PK\x03\x04", b"\x80\x02")):
+    if beginning.startswith((b"PK\x03\x04", b"\x80")):
         return read_pth
     if beginning[:1] in CAFFE_BEGINNINGS:
         return read_caffemodel
@@ -166,8 +167,14 @@ def _doubt(preset: str, anchors: str) -> list[str]:
     ]
 
 
-def _class_names(path: Path, file: WeightsFile, wanted: Sequence[str] | None) -> Sequence[str]:
-    logits = file.logits
+def _logits(path: Path, file: WeightsFile) -> int | None:
+    try:
+        return file.logits
+    except ValueError as error:
+        raise InputError(f"{path} cannot be taken ({error}): fetch it again") from error
+
+
+def _class_names(path: Path, logits: int | None, wanted: Sequence[str] | None) -> Sequence[str]:
     if logits is None:
         if wanted is None:
             raise InputError(f"{path} has no predictor heads: name the classes to learn with --class-names")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssd_keras.errors import InputError
 from ssd_keras.models.backbones.vgg16 import BLOCKS
-from ssd_keras.weights.weights_file import Tensors, WeightsFile
+from ssd_keras.weights.weights_file import Tensors, WeightsFile, put
 
 VGG_SOURCES = ("conv4_3_norm", "fc7", "conv6_2", "conv7_2", "conv8_2", "conv9_2", "conv10_2")
 
@@ -22,6 +22,9 @@ TORCHVISION = {"anchors": "torchvision", "preprocessing": {"mean": (122.99925, 1
 
 CLIPPED = {"anchor_changes": {"clip": True}}
 """The ports cut their anchors off at the edges of the image."""
+
+
+NOTHING = np.zeros(0, np.float32)
 
 
 def read_pth(path: Path) -> WeightsFile:
@@ -43,9 +46,12 @@ def read_safetensors(path: Path) -> WeightsFile:
     return _of_state_dict(path, _load_safetensors(path))
 
 
-def _of_state_dict(path: Path, state: Tensors) -> WeightsFile:
+def _of_state_dict(path: Path, state: dict[str, NDArray[Any]]) -> WeightsFile:
     """Name the tensors as here. These networks take RGB."""
-    state = {re.sub(r"^module\.", "", name): tensor for name, tensor in state.items()}
+    try:
+        state = _without_wrapper(state)
+    except ValueError as error:
+        raise InputError(f"{path} is no state dictionary ({error}): save the model's state_dict()") from error
     torchvision = any(name.startswith("backbone.features.") for name in state)
     names = torchvision_names() if torchvision else port_names()
     tensors: Tensors = {}
@@ -53,8 +59,12 @@ def _of_state_dict(path: Path, state: Tensors) -> WeightsFile:
         module, _, variable = name.rpartition(".")
         layer = names.get(name) or names.get(module)
         if layer is None:
-            tensors[name.replace(".", "/")] = tensor
-        elif tensor.ndim == 4:
+            tensors[name.replace(".", "/")] = NOTHING  # only its name is of interest
+            continue
+        if tensor.dtype.kind not in "fV":  # V is bfloat16
+            raise InputError(f"{path}: {name} holds {tensor.dtype}, not plain weights: save it as float32")
+        tensor = tensor.astype(np.float32)
+        if tensor.ndim == 4:
             tensors[f"{layer}/kernel"] = tensor.transpose(2, 3, 1, 0)
         else:
             tensors[f"{layer}/{'gamma' if layer == 'conv4_3_norm' else variable}"] = tensor.reshape(-1)
@@ -66,6 +76,14 @@ def _of_state_dict(path: Path, state: Tensors) -> WeightsFile:
         )
     kind = "torchvision SSD300" if torchvision else "PyTorch port"
     return WeightsFile(kind, tensors, bgr=False, settings=TORCHVISION if torchvision else CLIPPED)
+
+
+def _without_wrapper(state: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Name the tensors without what `DataParallel` puts before them."""
+    plain: dict[str, NDArray[Any]] = {}
+    for name, tensor in state.items():
+        put(plain, re.sub(r"^module\.", "", name), tensor)
+    return plain
 
 
 def torchvision_names() -> dict[str, str]:
@@ -107,17 +125,19 @@ def _vgg_places() -> list[tuple[int, str]]:
     return places
 
 
-def _load_safetensors(path: Path) -> Tensors:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+def _load_safetensors(path: Path) -> dict[str, NDArray[Any]]:
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return {name: tensor.astype(np.float32) for name, tensor in load_file(path).items()}
+        with safe_open(path, framework="numpy") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (AttributeError, KeyError) as error:  # NumPy has no such numbers
+        raise InputError(f"{path} has numbers of the kind {error}: save it as float32") from error
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise InputError(f"{path} is cut off or no safetensors file ({error}): fetch it again") from error
 
 
-def _load_pth(path: Path) -> Tensors:
+def _load_pth(path: Path) -> dict[str, NDArray[Any]]:
     try:
         import torch
     except ImportError as error:
@@ -131,13 +151,28 @@ def _load_pth(path: Path) -> Tensors:
             f"{path} holds more than tensors, or is no PyTorch file: nothing in it was run; "
             "save its state_dict() alone"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
+    except Exception as error:  # torch raises what it happens to meet in a damaged file
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path} is cut off or no PyTorch file ({reason}): fetch it again") from error
     for key in ("state_dict", "model", "model_state_dict"):
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]
     if not isinstance(state, Mapping):
         raise InputError(f"{path} holds no state dictionary: save the model's state_dict()")
-    tensors = {name: tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
-    return {str(name): tensor.float().numpy() for name, tensor in tensors.items()}
+    tensors = {str(name): tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
+    try:
+        return {name: _of_torch(name, tensor) for name, tensor in tensors.items()}
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path} cannot be taken ({reason}): save plain float32 tensors") from error
+
+
+def _of_torch(name: str, tensor: Any) -> NDArray[Any]:
+    """Give the numbers of a tensor; `ValueError` where it is none that holds all of them plainly."""
+    tensor = tensor.detach()
+    if tensor.is_sparse or tensor.is_quantized or tensor.is_meta:
+        raise ValueError(f"{name} is no plain tensor")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise ValueError(f"{name} states more numbers than there are")
+    numbers: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return numbers

@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 Tensors = dict[str, NDArray[np.float32]]
 """By "layer/variable", such as "conv1_1/kernel": kernels (height, width, in, out), images in RGB."""
 
+HEAD_MARK = "_mbox_"
+"""What only the names of predictor heads have."""
+
+MOST_LOGITS = 20_001
+"""Of a file with more it is not believed that they are classes."""
+
 HEAD = re.compile(r"(.+)_mbox_(loc|conf)/kernel")
 
 
@@ -44,13 +50,27 @@ class WeightsFile:
 
     @property
     def logits(self) -> int | None:
-        """C, the number of classes and background; None where the file has no heads."""
+        """C, the number of classes and background; None where the file has no heads.
+
+        Raises:
+            ValueError: it cannot be the number of classes.
+        """
         for source in self.sources:
-            conf = self.tensors.get(f"{source}_mbox_conf/kernel")
-            if conf is not None:
-                boxes_per_cell = self.tensors[f"{source}_mbox_loc/kernel"].shape[-1] // 4
-                return int(conf.shape[-1] // max(boxes_per_cell, 1))
+            loc, conf = (self.tensors.get(f"{source}_mbox_{part}/kernel") for part in ("loc", "conf"))
+            if loc is None or conf is None or loc.ndim != 4 or conf.ndim != 4:
+                continue
+            logits = conf.shape[-1] // max(loc.shape[-1] // 4, 1)
+            if not conf.size or not loc.size or logits > MOST_LOGITS:
+                raise ValueError(f"the heads of {source} have the shapes {loc.shape} and {conf.shape}")
+            return int(logits)
         return None
+
+
+def put(tensors: Tensors, name: str, tensor: NDArray[np.float32]) -> None:
+    """Add a tensor; `ValueError` where there is one of this name already: no guess is made which is right."""
+    if name in tensors:
+        raise ValueError(f"it has two tensors for {name}")
+    tensors[name] = tensor
 
 
 def first_kernel(tensors: Tensors) -> str:

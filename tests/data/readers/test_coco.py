@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssd_keras.data.readers.coco import content as coco_content
 from ssd_keras.data.readers.coco import json_lists, read_coco, recognises_coco, write_coco, writing
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
@@ -599,7 +600,7 @@ def test_one_entry_cannot_fill_the_memory(data_set, monkeypatch):
 
 
 def test_problems_beyond_reason_are_counted_only(data_set, monkeypatch):
-    monkeypatch.setattr(content, "MOST_PROBLEMS", 3)
+    monkeypatch.setattr(coco_content, "MOST_PROBLEMS", 3)
     data_set.add(*[5] * 10, thing())
     data = read_coco(data_set.root)
     assert len(data.problems) == 4
@@ -607,7 +608,7 @@ def test_problems_beyond_reason_are_counted_only(data_set, monkeypatch):
 
 
 def test_too_many_categories_are_an_error(data_set, monkeypatch):
-    monkeypatch.setattr(content, "MOST_CLASSES", 1)
+    monkeypatch.setattr(coco_content, "MOST_CLASSES", 1)
     data_set.add(thing())
     assert "more than 1 categories" in the_error(data_set.root)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
@@ -41,8 +40,6 @@ class ResizeOnly:
     """
 
     min_side_px: float = 1.0
-
-    most_samples: ClassVar[int] = 1
 
     def __call__(self, sample: Sample, rng: np.random.Generator, size: tuple[int, int]) -> AugmentedSample:
         """Resize one sample; `rng` is not used."""

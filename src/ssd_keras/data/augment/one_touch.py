@@ -17,7 +17,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -64,11 +64,6 @@ class Augmentation(Protocol):
     Boxes around crowds are left out; difficult objects are kept, as Caffe trains on them. The same numbers
     give the same output. `InputError` where the image cannot be read.
     """
-
-    @property
-    def most_samples(self) -> int:
-        """How many samples may put their objects into one image: 1 where none are mixed."""
-        ...
 
     def __call__(self, sample: Sample, rng: np.random.Generator, size: tuple[int, int]) -> AugmentedSample:
         """Augment one sample."""
@@ -117,8 +112,6 @@ class OneTouchChain(ABC):
     min_area_px: float = 0.0
     fill: tuple[int, int, int] = MEAN_COLOUR
     reduced_decoding: bool = True
-
-    most_samples: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check_probabilities(
