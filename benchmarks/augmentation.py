@@ -16,8 +16,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from measuring import report, seconds_in_turn
+from measuring import median_ratio, report, seconds_in_turn
 from numpy.typing import NDArray
+from peers import TorchvisionAugmentation, import_torchvision
 
 from ssd_keras.data.augment import CHAINS
 from ssd_keras.data.images import IMAGE_SUFFIXES, read_image
@@ -69,7 +70,30 @@ def measure(samples: list[Sample], size: tuple[int, int], rounds: int) -> dict[s
         augment = partial(make_chain(), rng=rng, size=size)
         tasks[f"{name}, from JPEG"] = partial(for_each, augment, samples)
         tasks[f"{name}, from pixels"] = partial(for_each, augment, decoded)
-    return seconds_in_turn(tasks, rounds)
+    return seconds_in_turn(tasks | peers(samples, decoded, size), rounds)
+
+
+def peers(
+    samples: list[Sample], decoded: list[Sample], size: tuple[int, int]
+) -> dict[str, Callable[[], object]]:
+    """Give torchvision's chain on both of its kinds of images, where it is installed."""
+    torchvision = import_torchvision()
+    if not torchvision:
+        return {}
+    import torch
+
+    torch.set_num_threads(1)
+    tasks: dict[str, Callable[[], object]] = {}
+    for backend in ("pil", "tensor"):
+        chain = TorchvisionAugmentation(torchvision, size, backend)
+
+        def augment(sample: Sample, chain: TorchvisionAugmentation = chain) -> object:
+            truth = sample.ground_truth
+            return chain(sample.image, truth.boxes_px, truth.labels)
+
+        tasks[f"torchvision, {backend}, from JPEG"] = partial(for_each, augment, samples)
+        tasks[f"torchvision, {backend}, from pixels"] = partial(for_each, augment, decoded)
+    return tasks
 
 
 def for_each(work: Callable[[Sample], object], samples: list[Sample]) -> None:
@@ -99,7 +123,19 @@ def main() -> None:
             {"what": name, "images/s": round(len(samples) / statistics.median(seconds), 1)}
             for name, seconds in times.items()
         ],
+        **ratios(times),
     )
+
+
+def ratios(times: dict[str, list[float]]) -> dict[str, float]:
+    """Give how many times as fast the paper's chain is as the faster one of torchvision's, round by round."""
+    found = {}
+    for source in ("JPEG", "pixels"):
+        theirs = [times[name] for name in times if name.startswith("torchvision") and name.endswith(source)]
+        if theirs:
+            faster = min(theirs, key=statistics.median)
+            found[f"times_torchvision_from_{source}"] = median_ratio(faster, times[f"ssd, from {source}"])
+    return found
 
 
 if __name__ == "__main__":

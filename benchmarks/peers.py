@@ -28,6 +28,56 @@ def import_torchvision() -> Any:
     return torchvision
 
 
+class TorchvisionAugmentation:
+    """The augmentation of torchvision's reference training of SSD, with its transforms of version 2.
+
+    Args:
+        torchvision: the module.
+        size: (height, width) of the output.
+        backend: "pil" (the reference's default) or "tensor".
+    """
+
+    def __init__(self, torchvision: Any, size: tuple[int, int], backend: str) -> None:
+        import torch
+        from torchvision.transforms import v2
+
+        fill = {torchvision.tv_tensors.Image: (123, 117, 104), "others": 0}
+        self.tensors = torchvision.tv_tensors
+        self.torch = torch
+        self.backend = backend
+        self.chain = v2.Compose(
+            [
+                v2.RandomPhotometricDistort(),
+                v2.RandomZoomOut(fill=(123, 117, 104) if backend == "pil" else fill),
+                v2.RandomIoUCrop(),
+                v2.RandomHorizontalFlip(),
+                v2.Resize(size, antialias=False),
+                v2.SanitizeBoundingBoxes(),
+                *([v2.PILToTensor()] if backend == "pil" else []),
+            ]
+        )
+
+    def __call__(self, image: Any, boxes_px: Any, labels: Any) -> Any:
+        """Augment an image, encoded or (H, W, 3) uint8, with boxes (M, 4) in its pixels and labels (M,)."""
+        import io
+
+        from PIL import Image
+
+        opened = Image.open(io.BytesIO(image)).convert("RGB") if isinstance(image, bytes) else image
+        if self.backend == "pil":
+            opened = opened if isinstance(image, bytes) else Image.fromarray(image)
+        else:
+            import numpy as np
+
+            opened = self.tensors.Image(self.torch.from_numpy(np.array(opened)).permute(2, 0, 1))
+        height, width = opened.shape[-2:] if self.backend == "tensor" else opened.size[::-1]
+        target = {
+            "boxes": self.tensors.BoundingBoxes(boxes_px, format="XYXY", canvas_size=(height, width)),
+            "labels": self.torch.from_numpy(labels),
+        }
+        return self.chain(opened, target)
+
+
 class TorchvisionSSD300:
     """torchvision's SSD300 in its fastest layout, channels last: raw predictions and the training step.
 

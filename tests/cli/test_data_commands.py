@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import pytest
 import yaml
 from scenes import CLASSES, write_data
@@ -114,3 +115,54 @@ def test_anchors_of_what_cannot_be_covered(call, tmp_path):
     assert status == 1
     assert "no labelled object" in err
     assert call("anchors", tmp_path / "none")[0] == 1
+
+
+class TestInspect:
+    @pytest.fixture
+    def faulty(self, tmp_path):
+        faulty = write_data(tmp_path / "faulty", train=4, val=2)
+        images = faulty / "JPEGImages"
+        (images / "0001.jpg").write_bytes(b"no image")
+        (images / "0004.jpg").write_bytes((images / "0000.jpg").read_bytes())
+        return faulty
+
+    def test_a_corrected_copy_has_no_problems_and_the_original_stays(self, call, faulty, tmp_path):
+        before = {file: file.read_bytes() for file in faulty.rglob("*") if file.is_file()}
+        status, out, err = call("inspect", faulty, "--fix", tmp_path / "copy", "--json")
+        assert status == 0, err
+        document = json.loads(out)
+        assert len(document["problems"]) == 2
+        assert len(document["changes"]) == 2
+        assert {file: file.read_bytes() for file in faulty.rglob("*") if file.is_file()} == before
+        status, out, _ = call("inspect", tmp_path / "copy", "--json")
+        again = json.loads(out)
+        assert (again["format"], again["images"], again["problems"]) == ("voc", 4, [])
+
+    def test_the_page_stands_alone_and_escapes_names(self, call, tmp_path):
+        odd = write_data(tmp_path / "a <b> & c", train=3)
+        status, _, err = call("inspect", odd, "--report", tmp_path / "page.html")
+        assert status == 0, err
+        page = (tmp_path / "page.html").read_text()
+        assert "a &lt;b&gt; &amp; c" in page
+        assert "<b> & c" not in page
+        assert page.count("data:image/jpeg;base64,") == 3
+        assert "http" not in page.replace("https://", "http")
+        for name in CLASSES:
+            assert f"<span>{name}</span>" in page
+
+    def test_a_preview_of_the_augmentation(self, call, data, tmp_path):
+        (tmp_path / "recipe.yaml").write_text("image_size: [48, 64]\naugmentation: {chain: satellite}\n")
+        preview = tmp_path / "preview.png"
+        status, _, err = call("inspect", data, "--preview", preview, "--recipe", tmp_path / "recipe.yaml")
+        assert status == 0, err
+        assert cv2.imread(str(preview)).shape == (4 * 52, 4 * 68, 3)
+
+    def test_what_cannot_be_written_is_said_before_anything_is_done(self, call, data, tmp_path):
+        (tmp_path / "taken").write_text("precious")
+        for flag in ("--fix", "--report"):
+            place = tmp_path / "taken" if flag == "--fix" else tmp_path / "taken" / "page.html"
+            status, _, err = call("inspect", data, flag, place)
+            assert status == 1
+            assert "taken" in err
+        assert (tmp_path / "taken").read_text() == "precious"
+        assert call("inspect", data, "--preview", tmp_path / "preview.doc")[0] == 1

@@ -14,8 +14,9 @@ from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
 from ssd_keras.inference.scoring import evaluate
 from ssd_keras.training.curves import read_log
+from ssd_keras.training.feeding import make_augmentation
 from ssd_keras.training.recipe import make_recipe, read_recipe, write_recipe
-from ssd_keras.training.trainer import build_model, choose_splits, make_augmentation, train
+from ssd_keras.training.trainer import build_model, choose_splits, train
 
 SETTINGS = {
     "image_size": (96, 128),

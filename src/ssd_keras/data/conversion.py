@@ -64,7 +64,7 @@ def convert_dataset(
         packs = " and ".join(known.name for known in FORMATS if known.is_pack)
         raise InputError(f"{to} keeps image files as they are: resized images and pixels are for {packs}")
     unfinished = target.with_name(f"unfinished-{target.name}")
-    _refuse_taken(target)
+    refuse_taken_target(target)
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         chosen.write(unfinished, splits, dataset.class_names, **options)
@@ -83,7 +83,8 @@ def format_named(name: str) -> Format:
     raise InputError(f"there is no format {name!r}: choose one of {', '.join(one.name for one in FORMATS)}")
 
 
-def _refuse_taken(target: Path) -> None:
+def refuse_taken_target(target: Path) -> None:
+    """Raise `InputError` where something stands at `target` already, but for an empty folder."""
     try:
         taken = target.exists() and (not target.is_dir() or any(target.iterdir()))
     except OSError as error:

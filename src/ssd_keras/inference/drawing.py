@@ -20,6 +20,8 @@ from ssd_keras.errors import InputError
 Colour = tuple[int, int, int]
 Pixels = NDArray[np.uint8]
 
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
 GOLDEN_RATIO = 0.618034
 """Steps of this size around the circle of hues keep any number of classes well apart."""
 
@@ -89,9 +91,9 @@ def save_picture(path: Path, image: Pixels) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    done, encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not done:
-        raise InputError(f"{path} cannot be encoded: choose .jpg or .png")
+    if path.suffix.lower() not in PICTURE_SUFFIXES:
+        raise InputError(f"{path} is no name of a picture: let it end in {' or '.join(PICTURE_SUFFIXES)}")
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.tobytes())

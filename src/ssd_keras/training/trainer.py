@@ -12,11 +12,6 @@ from typing import Any
 
 import keras
 
-from ssd_keras.data.augment.chains import CHAINS
-from ssd_keras.data.augment.crops import BatchSampler, Expand
-from ssd_keras.data.augment.one_touch import Augmentation
-from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, make_operations
-from ssd_keras.data.cache import ImageCache
 from ssd_keras.data.loader import TrainingLoader
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.errors import InputError
@@ -25,11 +20,11 @@ from ssd_keras.models.building import build_on_backbone, build_preset
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.callbacks import EpochLog, EvaluateAndSave, ShowProgress, StopAtLostLoss
 from ssd_keras.training.curves import draw_curves
+from ssd_keras.training.feeding import make_augmentation, make_cache
 from ssd_keras.training.freezing import freeze
 from ssd_keras.training.optimizers import make_optimizer
-from ssd_keras.training.recipe import AnchorSettings, AugmentationSettings, Recipe
+from ssd_keras.training.recipe import AnchorSettings, Recipe
 from ssd_keras.training.run_folder import RunFolder
-from ssd_keras.user_code import load_function, names_function
 from ssd_keras.weights.selection import select_classes
 
 SETTINGS_OF_THE_MODEL = (
@@ -181,41 +176,6 @@ def choose_splits(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split | None
     if recipe.val_split:
         return train_split, dataset[recipe.val_split]
     return train_split, dataset["val"] if "val" in dataset and train_split.name != "val" else None
-
-
-def make_augmentation(settings: AugmentationSettings, split: Split) -> Augmentation:
-    """Make the chain that a recipe describes; where images are mixed, others come from `split`."""
-    if settings.operations:
-        return _operation_chain(settings, split)
-    if settings.chain == "none":
-        return CHAINS["none"]()
-    flips = {"horizontal_flip": settings.horizontal_flip}
-    if settings.vertical_flip is not None:
-        flips["vertical_flip"] = settings.vertical_flip
-    if settings.chain != "ssd":
-        return CHAINS[settings.chain](**flips)
-    return CHAINS["ssd"](
-        expand=Expand(settings.expand_probability, settings.expand_max_ratio),
-        crop=BatchSampler(scale=(settings.crop_min_scale, 1.0)),
-        **flips,
-    )
-
-
-def _operation_chain(settings: AugmentationSettings, split: Split) -> OperationChain:
-    if settings.chain != "ssd":
-        raise InputError(f"augmentation: operations stand in place of a chain: leave {settings.chain!r} out")
-    entries = [
-        load_function(entry, "operation") if isinstance(entry, str) and names_function(entry) else entry
-        for entry in settings.operations
-    ]
-    return OperationChain(make_operations(entries)).with_partners(PartnersFrom(split))
-
-
-def make_cache(recipe: Recipe) -> ImageCache | None:
-    """Make the cache of images that a recipe asks for; each process that reads images has its share of it."""
-    if recipe.cache == "none":
-        return None
-    return ImageCache(recipe.cache, recipe.cache_mb * 1_000_000 // max(1, recipe.workers))
 
 
 def _is_file(weights: str | None) -> bool:

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_keras.data.readers import pickle as reader
+from ssd_keras.data.readers import unpickling
 from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle, write_pickle
 from ssd_keras.data.readers.sidecar import Sidecar, write_sidecar
 from ssd_keras.data.samples import GroundTruth, Sample
@@ -582,7 +582,7 @@ def test_bombs(folder, data):
 
 
 def test_a_long_program_ends(folder, monkeypatch):
-    monkeypatch.setattr(reader, "MOST_STEPS", 100_000)
+    monkeypatch.setattr(unpickling, "MOST_STEPS", 100_000)
     folder.write_bytes(b"\x80\x02" + b"]0" * 200_000 + b".")
     assert "more memory or time" in the_error(folder.file)
 

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ssd_keras.boxes.formats import box_area, px_to_relative
-from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size, is_cut_short
-from ssd_keras.data.images import StoredImage, encoded_bytes, loaded, read_image
-from ssd_keras.data.readers.voc import annotation_of, size_tag
+from ssd_keras.boxes.formats import box_area, px_to_relative, relative_to_px
+from ssd_keras.data.inspection.looking import distinct_samples, look_at_all
+from ssd_keras.data.inspection.together import images_in_two_splits, misspelt_classes, twins_in_a_split
 from ssd_keras.data.samples import Dataset, Problem, Sample, Split
-from ssd_keras.errors import InputError
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
-IMAGE_ADVICE = "replace the image, or take it out of the data set"
+INPUT_SIZE = (300, 300)
+"""(height, width) of the network's input for which tiny boxes are counted, unless another is given."""
+
+TINY_PX = 4.0
+"""A box whose shorter side is below this, in pixels of the network's input, is hardly seen."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +49,9 @@ class Inspection:
         box_sizes: √(relative width · relative height) of the boxes, 0-1, by its quantiles "0%" to "100%", to
             be compared with the scales of the anchors; empty without boxes.
         image_sizes: how many images there are of each (height, width), most frequent first.
+        input_size: (height, width) of the network's input for which tiny boxes were counted.
+        tiny_boxes: how many boxes have a side below 4 pixels there.
+        rotated_images: how many images their EXIF orientation turns or mirrors when they are read.
         problems: what the reader found wrong, then what the images showed.
     """
 
@@ -66,7 +66,16 @@ class Inspection:
     boxes_per_image: dict[str, float]
     box_sizes: dict[str, float]
     image_sizes: dict[tuple[int, int], int]
+    input_size: tuple[int, int]
+    tiny_boxes: int
+    rotated_images: int
     problems: tuple[Problem, ...]
+
+    @property
+    def imbalance(self) -> float | None:
+        """Boxes of the most frequent class over those of the rarest; None where a class has none."""
+        counts = self.classes.values()
+        return max(counts) / min(counts) if counts and min(counts) else None
 
     def as_json(self) -> dict[str, Any]:
         """Give it as the command line prints it; sizes of images are [height, width]."""
@@ -82,23 +91,33 @@ class Inspection:
             "boxes_per_image": self.boxes_per_image,
             "box_sizes": {quantile: round(size, 4) for quantile, size in self.box_sizes.items()},
             "image_sizes": [{"size": list(size), "images": n} for size, n in self.image_sizes.items()],
+            "input_size": list(self.input_size),
+            "tiny_boxes": self.tiny_boxes,
+            "rotated_images": self.rotated_images,
+            "imbalance": self.imbalance,
             "problems": [vars(problem) for problem in self.problems],
         }
 
 
-def inspect_dataset(dataset: Dataset, on_progress: Callable[[int, int], None] | None = None) -> Inspection:
+def inspect_dataset(
+    dataset: Dataset,
+    on_progress: Callable[[int, int], None] | None = None,
+    input_size: tuple[int, int] = INPUT_SIZE,
+) -> Inspection:
     """Count what is in a data set, decode every image, and collect what is wrong.
 
     Beside the reader's own problems these are reported: images that do not decode or are cut short, boxes
-    that do not fit into the image as decoded, wrong size tags (Pascal VOC), the same image in two splits.
+    that do not fit into the image as decoded or are there twice, wrong size tags (Pascal VOC), the same image
+    in two splits or twice in one, names of classes that are probably misspelt.
 
     Args:
         dataset: what a reader gave.
         on_progress: called after each image with the number of images done and of all.
+        input_size: (height, width) of the network's input, for which tiny boxes are counted.
     """
-    distinct = _distinct_samples(dataset)
+    distinct = distinct_samples(dataset)
     samples = list(distinct.values())
-    looks = _look_at_all(samples, dataset.format, on_progress)
+    looks = look_at_all(samples, dataset.format, on_progress)
     classes = _boxes_by_class(samples, dataset.class_names)
     per_image = [len(sample.ground_truth) for sample in samples]
     digests = {key: look.digest for key, look in zip(distinct, looks, strict=True)}
@@ -115,139 +134,16 @@ def inspect_dataset(dataset: Dataset, on_progress: Callable[[int, int], None] | 
         boxes_per_image=_min_median_max(per_image),
         box_sizes=_box_size_quantiles(samples, sizes),
         image_sizes=dict(Counter(size for size in sizes if size is not None).most_common()),
+        input_size=input_size,
+        tiny_boxes=_count_tiny(samples, sizes, input_size),
+        rotated_images=sum(look.is_rotated for look in looks),
         problems=(
             *dataset.problems,
             *(problem for look in looks for problem in look.problems),
-            *_images_in_two_splits(dataset, digests),
+            *images_in_two_splits(dataset, digests),
+            *twins_in_a_split(dataset, digests),
+            *_misspelt(classes),
         ),
-    )
-
-
-# --- Each image --------------------------------------------------------------------------------------------
-
-
-class _Look(NamedTuple):
-    """What one image showed: (height, width) and a digest of its bytes, both None if it cannot be read."""
-
-    size: tuple[int, int] | None
-    digest: bytes | None
-    problems: list[Problem]
-
-
-def _key(sample: Sample) -> object:
-    """What makes two samples the same image: its file or place in a pack, or else the sample itself."""
-    return sample.image if isinstance(sample.image, Path | StoredImage) else id(sample)
-
-
-def _distinct_samples(dataset: Dataset) -> dict[object, Sample]:
-    samples: dict[object, Sample] = {}
-    for split in dataset.values():
-        for sample in split:
-            samples.setdefault(_key(sample), sample)
-    return samples
-
-
-def _look_at_all(
-    samples: Sequence[Sample], data_format: str, on_progress: Callable[[int, int], None] | None
-) -> list[_Look]:
-    looks = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for look in pool.map(lambda sample: _look_at(sample, data_format), samples):
-            looks.append(look)
-            if on_progress is not None:
-                on_progress(len(looks), len(samples))
-    return looks
-
-
-def _look_at(sample: Sample, data_format: str) -> _Look:
-    try:
-        data, size = _decode(sample)
-    except _UnusableImageError as unusable:
-        return _Look(None, None, [Problem(sample.name, str(unusable), IMAGE_ADVICE)])
-    problems = list(_boxes_that_do_not_fit(sample, size))
-    if data_format == "voc" and isinstance(sample.image, Path):
-        problems += _wrong_size_tag(sample.image, size)
-    return _Look(size, hashlib.blake2b(data, digest_size=16).digest(), problems)
-
-
-class _UnusableImageError(Exception):
-    """What is wrong with an image, as the end of a sentence that starts with its name."""
-
-
-def _decode(sample: Sample) -> tuple[bytes, tuple[int, int]]:
-    """The bytes of an image and its (height, width), known to decode."""
-    try:
-        image = loaded(sample.image)
-        if isinstance(image, np.ndarray):
-            return image.tobytes(), (image.shape[0], image.shape[1])
-        data = encoded_bytes(image)
-    except InputError as error:
-        raise _UnusableImageError("cannot be read") from error
-    if is_cut_short(data):
-        raise _UnusableImageError("is cut short: the end of the image is missing")
-    try:
-        read_image(data, reduction=8)
-    except InputError as error:
-        raise _UnusableImageError("does not decode as an image") from error
-    size = image_size(data)
-    assert size is not None, "it was just decoded"
-    return data, size
-
-
-def _boxes_that_do_not_fit(sample: Sample, size: tuple[int, int]) -> Iterator[Problem]:
-    """Judge the boxes by the image as decoded; the reader had only its size tag or header, if that."""
-    for number, box in enumerate(sample.ground_truth.boxes_px.tolist(), 1):
-        if check_box(box, size)[1]:
-            problem = f"box {number} does not fit into the image ({size[1]} × {size[0]})"
-            yield Problem(sample.name, problem, BOX_ADVICE)
-
-
-def _wrong_size_tag(image: Path, size: tuple[int, int]) -> list[Problem]:
-    annotation = annotation_of(image)
-    tag = size_tag(annotation)
-    if tag is None or tag == size:
-        return []
-    problem = f"states a size of {tag[1]} × {tag[0]}, but the image is {size[1]} × {size[0]}"
-    return [
-        Problem(str(annotation), problem, "correct the size tag, and see whether the boxes fit the image")
-    ]
-
-
-# --- All images together -----------------------------------------------------------------------------------
-
-
-def _images_in_two_splits(dataset: Dataset, digests: Mapping[object, bytes | None]) -> list[Problem]:
-    """Find images with the same bytes in splits that are not meant to share any: one problem per image."""
-    places: dict[bytes, list[tuple[str, Sample]]] = defaultdict(list)
-    for name, split in dataset.items():
-        for sample in split:
-            digest = digests[_key(sample)]
-            if digest is not None:
-                places[digest].append((name, sample))
-    shared = (next(_pairs_apart(found), None) for found in places.values())
-    return [_seen_twice(*pair) for pair in shared if pair is not None]
-
-
-_Place = tuple[str, Sample]
-"""A sample and the name of its split."""
-
-
-def _pairs_apart(places: Sequence[_Place]) -> Iterator[tuple[_Place, _Place]]:
-    """Pairs from splits that should share no image, as train and val; trainval and train do."""
-    for one, other in itertools.combinations(places, 2):
-        shorter, longer = sorted((one[0], other[0]), key=len)
-        if not (longer.startswith(shorter) or longer.endswith(shorter) or "all" in (shorter, longer)):
-            yield one, other
-
-
-def _seen_twice(one: _Place, other: _Place) -> Problem:
-    (split, sample), (other_split, other_sample) = one, other
-    same = _key(sample) == _key(other_sample)
-    problem = "is" if same else f"has the same bytes as {other_sample.name}, and they are"
-    return Problem(
-        sample.name,
-        f"{problem} in the splits {split} and {other_split}",
-        "take it out of one of them: scores on images seen in training flatter",
     )
 
 
@@ -281,3 +177,25 @@ def _box_size_quantiles(
         return {}
     values = np.quantile(lengths, QUANTILES).tolist()
     return {f"{quantile:.0%}": value for quantile, value in zip(QUANTILES, values, strict=True)}
+
+
+def _count_tiny(
+    samples: Iterable[Sample], sizes: Iterable[tuple[int, int] | None], input_size: tuple[int, int]
+) -> int:
+    tiny = 0
+    for sample, size in zip(samples, sizes, strict=True):
+        if size is not None and len(sample.ground_truth):
+            boxes = relative_to_px(px_to_relative(sample.ground_truth.boxes_px, size), input_size)
+            tiny += int(((boxes[:, 2:] - boxes[:, :2]).min(axis=1) < TINY_PX).sum())
+    return tiny
+
+
+def _misspelt(classes: dict[str, int]) -> list[Problem]:
+    return [
+        Problem(
+            f"class {name!r}",
+            f"has {classes[name]} boxes, {likely!r} has {classes[likely]}: probably the same class misspelt",
+            f"rename it to {likely!r}, or leave it if it is another",
+        )
+        for name, likely in misspelt_classes(classes).items()
+    ]

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.data.packs.hdf5 import read_hdf5, recognises_hdf5, write_hdf5
+from ssd_keras.data.packs.lmdb import read_lmdb, recognises_lmdb, write_lmdb
 from ssd_keras.data.readers.coco import read_coco, recognises_coco, write_coco
 from ssd_keras.data.readers.csv import read_csv, recognises_csv, write_csv
+from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle, write_pickle
 from ssd_keras.data.readers.voc import read_voc, recognises_voc, write_voc
+from ssd_keras.data.readers.yolo import read_yolo, recognises_yolo, write_yolo
 from ssd_keras.data.samples import Dataset
 from ssd_keras.data.selection import merge_datasets, only_classes, without_marked
 from ssd_keras.errors import InputError
@@ -62,11 +66,45 @@ FORMATS = (
         keeps_category_ids=True,
     ),
     Format(
+        "yolo",
+        "YOLO text files in labels/, with a data.yaml",
+        recognises_yolo,
+        read_yolo,
+        write_yolo,
+        forces="boxes come back to 1/1000 pixel; what is marked stands beside it, in ssd-keras.json",
+    ),
+    Format(
         "csv",
         "a CSV file (image, xmin, ymin, xmax, ymax, class) beside its images",
         recognises_csv,
         read_csv,
         write_csv,
+    ),
+    Format(
+        "hdf5",
+        "an HDF5 pack of images and labels",
+        recognises_hdf5,
+        read_hdf5,
+        write_hdf5,
+        is_pack=True,
+        keeps_category_ids=True,
+    ),
+    Format(
+        "lmdb",
+        "an LMDB pack of images and labels",
+        recognises_lmdb,
+        read_lmdb,
+        write_lmdb,
+        is_pack=True,
+        keeps_category_ids=True,
+    ),
+    Format(
+        "pickle",
+        "a pickled dictionary of file names and arrays beside its images",
+        recognises_pickle,
+        read_pickle,
+        write_pickle,
+        forces="names of classes, splits and what is marked stand beside it, in ssd-keras.json",
     ),
 )
 """All known formats; the first that recognises a path reads it."""

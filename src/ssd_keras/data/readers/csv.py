@@ -8,18 +8,18 @@ understood: `image, xmin, xmax, ymin, ymax, class_id` of the Keras port of 2018 
 from __future__ import annotations
 
 import csv
-import os
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ssd_keras.classes import checked_class_names
 from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size
-from ssd_keras.data.images import IMAGE_SUFFIXES
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
+from ssd_keras.data.readers.image_finding import ImageFinder, image_files, image_ids, is_image_name
 from ssd_keras.data.readers.sidecar import FLAGS, Sidecar, read_sidecar, write_sidecar
+from ssd_keras.data.readers.split_names import ALL
 from ssd_keras.data.readers.writing import (
     JPEG_QUALITY,
     ImageWriter,
@@ -32,9 +32,6 @@ from ssd_keras.errors import InputError
 
 TABLE, IMAGES = "labels.csv", "images"
 """The names that `write_csv` gives."""
-
-ALL = "all"
-"""The name of the split of lines that name none."""
 
 COLUMN_NAMES = {
     "image": (
@@ -96,7 +93,7 @@ class _Line:
 def recognises_csv(path: Path) -> bool:
     """Tell whether `path` is a CSV file, or a folder with CSV files and with images in it or below."""
     if path.is_dir():
-        return bool(_tables(path)) and any(_image_files(path))
+        return bool(_tables(path)) and any(image_files(path))
     return path.suffix.lower() == ".csv"
 
 
@@ -155,7 +152,7 @@ def _read_lines(table: Path) -> list[_Line]:
     if not rows:
         raise InputError(f"{table} is empty: write one box a line")
     first = rows[0][1]
-    if any(map(_names_image, first)):
+    if any(map(is_image_name, first)):
         columns = _columns_of_layout(table, rows)
     else:
         columns = _columns_of_header(table, first)
@@ -183,10 +180,6 @@ def _read_rows(table: Path) -> list[tuple[int, list[str]]]:
     return [(number, row) for number, row in rows if any(row)]
 
 
-def _names_image(cell: str) -> bool:
-    return PurePosixPath(cell).suffix.lower() in IMAGE_SUFFIXES
-
-
 def _columns_of_header(table: Path, header: Sequence[str]) -> dict[str, int]:
     """The place of each column by the names in the header line."""
     places: dict[str, int] = {}
@@ -209,7 +202,7 @@ def _columns_of_header(table: Path, header: Sequence[str]) -> dict[str, int]:
 
 def _columns_of_layout(table: Path, rows: Sequence[tuple[int, Sequence[str]]]) -> dict[str, int]:
     """The place of each column in a table without header line, by what the cells look like."""
-    image = next(place for place, cell in enumerate(rows[0][1]) if _names_image(cell))
+    image = next(place for place, cell in enumerate(rows[0][1]) if is_image_name(cell))
     with_box = [row for _, row in rows if any(row[:image]) or any(row[image + 1 :])]
     if not with_box:
         beyond = max(len(row) for _, row in rows)
@@ -270,7 +263,7 @@ Group = tuple[Path, str, list[_Line]]
 
 def _group_by_image(table: Path, lines: Sequence[_Line], problems: list[Problem]) -> dict[str, list[Group]]:
     """The lines of each image of each split, in the order of the file, without images that are not found."""
-    files = _ImageFinder(table.parent)
+    files = ImageFinder(table.parent)
     found: dict[str, Path] = {}
     for name in dict.fromkeys(line.cells["image"] for line in lines):
         try:
@@ -278,7 +271,7 @@ def _group_by_image(table: Path, lines: Sequence[_Line], problems: list[Problem]
         except LookupError as error:
             advice = "add the image, or remove its lines"
             problems.append(Problem(str(table), f"{error.args[0]}, so its lines are left out", advice))
-    ids = _image_ids(set(found.values()), table.parent)
+    ids = image_ids(set(found.values()), table.parent)
     splits: dict[str, dict[Path, list[_Line]]] = {}
     for line in lines:
         image = found.get(line.cells["image"])
@@ -288,49 +281,6 @@ def _group_by_image(table: Path, lines: Sequence[_Line], problems: list[Problem]
     return {
         split: [(image, ids[image], group) for image, group in groups.items()]
         for split, groups in splits.items()
-    }
-
-
-class _ImageFinder:
-    """Finds the image files below a folder by the names that stand in a table."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._by_path: dict[str, Path] = {}
-        self._by_name: dict[str, list[Path]] = defaultdict(list)
-        for file in _image_files(folder):
-            self._by_path[file.relative_to(folder).as_posix()] = file
-            self._by_name[file.name].append(file)
-            self._by_name[file.stem].append(file)
-
-    def find(self, name: str) -> Path:
-        """Find an image by its path or file name, also without suffix, or raise `LookupError`."""
-        path = name.replace("\\", "/").removeprefix("./")
-        if path in self._by_path:
-            return self._by_path[path]
-        files = self._by_name.get(path.rpartition("/")[2], [])
-        exact = [file for file in files if file.as_posix().endswith(f"/{path}")]
-        candidates = exact or files
-        if not candidates:
-            raise LookupError(f"names the image {name!r}, which is not below {self._folder}")
-        if len(candidates) > 1:
-            raise LookupError(f"names the image {name!r}, and {len(candidates)} below {self._folder} fit")
-        return candidates[0]
-
-
-def _image_files(folder: Path) -> Iterator[Path]:
-    for place, folders, names in os.walk(folder):
-        folders.sort()
-        yield from (Path(place, name) for name in sorted(names) if _names_image(name))
-
-
-def _image_ids(images: Iterable[Path], folder: Path) -> dict[Path, str]:
-    """The name of each image without suffix or, where two share it, its path with all of it."""
-    images = list(images)
-    uses = Counter(image.stem for image in images)
-    return {
-        image: image.stem if uses[image.stem] == 1 else image.relative_to(folder).as_posix()
-        for image in images
     }
 
 

@@ -21,6 +21,7 @@ from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size
 from ssd_keras.data.images import IMAGE_SUFFIXES
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
 from ssd_keras.data.readers.sidecar import Sidecar, read_sidecar, write_sidecar
+from ssd_keras.data.readers.split_names import ALL
 from ssd_keras.data.readers.writing import (
     JPEG_QUALITY,
     ImageWriter,
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
 SEARCH_DEPTH = 2
 """How deep inside a folder the data set may lie: VOCdevkit/VOC2007."""
-
-ALL = "all"
-"""The name of the only split where no list defines one."""
 
 
 # --- Reading -----------------------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ MOST_PROBLEMS = 10_000
 """That many are told one by one; what goes beyond is counted."""
 LARGEST_ID, LARGEST_SIDE, LONGEST_NAME = 1 << 63, 1 << 20, 1024
 FLOAT32 = struct.Struct("4f")
-FLOAT32 = struct.Struct("4f")
 NO_FLAGS = (False, False, False)
 FILE_ADVICE = "correct or replace the file"
 

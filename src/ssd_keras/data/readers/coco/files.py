@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.data.readers.split_names import ALL, OTHER_NAMES
 from ssd_keras.errors import InputError
 
 ANNOTATIONS, IMAGES = "annotations", "images"
@@ -19,11 +20,7 @@ BESIDE_IMAGES = ("_annotations.coco.json", "annotations.json", "labels.json", "i
 SURE_STARTS = (INSTANCES, BESIDE_IMAGES[0])
 """A file of such a name is COCO or damaged, which has to be said."""
 IMAGE_FOLDERS = (IMAGES, "data")
-ALL = "all"
-"""The name of a split that neither file nor folder names."""
 SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-OTHER_NAMES = {"valid": "val", "validation": "val"}
-"""Splits that other programs call otherwise."""
 KINDS_OF_FILE = "(?:instances|annotations?|labels?|bbox|coco)"
 DECORATION = re.compile(rf"^(?:[._-]|{KINDS_OF_FILE}(?=[._-]|$))+|(?:[._-]{KINDS_OF_FILE}?)+$")
 """What stands before and behind the split in the name of a file."""

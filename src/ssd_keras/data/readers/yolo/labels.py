@@ -1,0 +1,204 @@
+"""From the label file of an image to its boxes, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.boxes.formats import cxcywh_to_xyxy, relative_to_px
+from ssd_keras.data.checks import BOX_ADVICE, Box, check_box, image_size
+from ssd_keras.data.readers.assembly import LabelledImage, NamedBox
+from ssd_keras.data.readers.image_finding import path_from
+from ssd_keras.data.readers.sidecar import FLAGS, Sidecar
+from ssd_keras.data.readers.yolo.description import CLASS_ID, CLASS_LISTS
+from ssd_keras.data.readers.yolo.layout import Layout
+from ssd_keras.data.readers.yolo.recognising import LABELS_FOR, looks_like_labels
+from ssd_keras.data.samples import Problem
+
+LARGEST_LABELS = 1 << 23
+"""Bytes; a larger file holds no labels."""
+
+MOST_LINES = 100_000
+MOST_TOLD = 10
+"""Faulty lines of one file that are told one by one; the others are counted."""
+
+BOX_COLUMNS = 5
+NUMBERS = ("x", "y", "width", "height")
+RELATIVE_ADVICE = "write fractions of the image's width and height (0 to 1), not pixels"
+MOST_SIDES = 2.0
+"""A box that reaches further, in sides of the image, is one in pixels rather than one in fractions."""
+LARGEST_NUMBER = 1e9
+
+
+@dataclass
+class LabelReader:
+    """Reads the label files of a data set.
+
+    Attributes:
+        layout: where the data set has what.
+        stated_names: the class names in the order of their ids; None where they are not known.
+        sidecar: the flags of boxes.
+        problems: gets what is wrong with labels.
+        files: the label file of each image read that has one.
+    """
+
+    layout: Layout
+    stated_names: Sequence[str] | None
+    sidecar: Sidecar
+    problems: list[Problem]
+    files: dict[Path, Path] = field(default_factory=dict)
+    _ids: set[int] = field(default_factory=set)
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The class names in the order of their ids: the stated ones, or those of the ids in use."""
+        names = tuple(self.stated_names or (f"class {i}" for i in sorted(self._ids)))
+        return names or None
+
+    def read(self, image: Path, image_id: str) -> LabelledImage | None:
+        """Read the labels of an image; None, and a problem more, where they are of no use."""
+        file = self._file_of(image)
+        if file is None:
+            return LabelledImage(image, image_id, [], where=str(image))
+        self.files[image] = file
+        try:
+            lines = _label_lines(file)
+        except ValueError as error:
+            problem = f"{error}, so its image is left out"
+            self.problems.append(Problem(str(file), problem, "correct or replace the file"))
+            return None
+        size = image_size(image) if lines else None
+        if lines and size is None:
+            problem = "does not decode as an image, so its size is not known, and it is left out"
+            self.problems.append(Problem(str(image), problem, "replace the image"))
+            return None
+        boxes = self._boxes(file, lines, size or (1, 1), self._flags_of(image))
+        return LabelledImage(image, image_id, boxes, where=str(file))
+
+    def tell_unused(self) -> None:
+        """Add a problem for every label file beside those in use that has no image."""
+        used = set(self.files.values())
+        for folder in sorted({file.parent for file in used}):
+            for file in sorted(folder.iterdir()):
+                is_unused = (
+                    file.suffix.lower() == ".txt" and file not in used and file.name not in CLASS_LISTS
+                )
+                if is_unused and looks_like_labels(file):
+                    problem = "belongs to no image of a split, and is left out"
+                    self.problems.append(Problem(str(file), problem, "add the image, or remove the file"))
+
+    def _file_of(self, image: Path) -> Path | None:
+        """The label file: in labels/ where the image is in images/, or beside it."""
+        parts = list(Path(os.path.relpath(image, self.layout.root)).with_suffix(".txt").parts)
+        places = [place for place, part in enumerate(parts[:-1]) if part in LABELS_FOR]
+        candidates = [image.with_suffix(".txt")]
+        if places:
+            parts[places[-1]] = LABELS_FOR[parts[places[-1]]]
+            candidates.insert(0, Path(os.path.normpath(self.layout.root.joinpath(*parts))))
+        return next((file for file in candidates if file.is_file()), None)
+
+    def _flags_of(self, image: Path) -> dict[str, frozenset[int]]:
+        """The numbers of the boxes that have a flag, by flag."""
+        stated = self.sidecar.flags.get(path_from(self.layout.root, image), {})
+        return {flag: frozenset(stated.get(flag, ())) for flag in FLAGS}
+
+    def _boxes(
+        self,
+        file: Path,
+        lines: Sequence[str],
+        size: tuple[int, int],
+        flags: Mapping[str, frozenset[int]],
+    ) -> list[NamedBox]:
+        boxes: list[NamedBox] = []
+        faulty, index = 0, -1
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            index += 1
+            box, fault, advice = self._box(line.split(), size)
+            if box is not None:
+                boxes.append(NamedBox(*box, *(index in flags[flag] for flag in FLAGS)))
+            faulty += fault is not None
+            if fault is not None and faulty <= MOST_TOLD:
+                self.problems.append(Problem(str(file), f"line {number}: the box {fault}", advice))
+        if faulty > MOST_TOLD:
+            untold = f"{faulty - MOST_TOLD} more lines are faulty"
+            self.problems.append(Problem(str(file), untold, BOX_ADVICE))
+        return boxes
+
+    def _box(
+        self, fields: Sequence[str], size: tuple[int, int]
+    ) -> tuple[tuple[str, Box] | None, str | None, str]:
+        """Read one line: its class and box, what is wrong with it, and what to do about that."""
+        try:
+            class_id = self._class_id(fields[0])
+        except ValueError as error:
+            return None, f"{error} and is left out", "correct the class id, or the list of class names"
+        try:
+            relative = self._relative_corners(fields)
+        except ValueError as error:
+            return None, f"{error} and is left out", BOX_ADVICE
+        box, fault = check_box(relative_to_px(relative, size).tolist(), size)
+        advice = BOX_ADVICE if max(map(abs, relative.tolist())) <= MOST_SIDES else RELATIVE_ADVICE
+        if box is None:
+            return None, fault, advice
+        self._ids.add(class_id)
+        name = self.stated_names[class_id] if self.stated_names else f"class {class_id}"
+        return (name, box), fault, advice
+
+    def _class_id(self, text: str) -> int:
+        """The class id of a line, or `ValueError` with what is wrong with it."""
+        match = CLASS_ID.fullmatch(text)
+        if match is None:
+            raise ValueError(f"has the class id {reprlib.repr(text)}, which is no whole number from 0 on,")
+        class_id = int(match[1])
+        if self.stated_names and class_id >= len(self.stated_names):
+            known = f"the classes are 0 to {len(self.stated_names) - 1}"
+            raise ValueError(f"has the class id {class_id}, where {known},")
+        return class_id
+
+    def _relative_corners(self, fields: Sequence[str]) -> NDArray[np.float64]:
+        """The box (4,) of a line, relative, or `ValueError` with what is wrong with the line."""
+        columns = len(fields)
+        if columns < BOX_COLUMNS:
+            raise ValueError(f"has {columns} columns in place of {BOX_COLUMNS} (class x y width height)")
+        if columns <= BOX_COLUMNS + 1 or self.layout.has_keypoints:
+            stated = zip(fields[1:BOX_COLUMNS], NUMBERS, strict=True)
+            corners: NDArray[np.float64] = cxcywh_to_xyxy(np.array([_number(*pair) for pair in stated]))
+            return corners
+        if columns % 2 == 0:
+            raise ValueError(f"has {columns} columns, which is neither a box nor an outline,")
+        points = np.array([_number(text, "outline") for text in fields[1:]]).reshape(-1, 2)
+        return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def _label_lines(file: Path) -> list[str]:
+    """The lines of a label file, or `ValueError` with what is wrong with it."""
+    if file.stat().st_size > LARGEST_LABELS:
+        raise ValueError(f"has more than {LARGEST_LABELS >> 20} MiB")
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError("is no text") from error
+    if "\0" in text:
+        raise ValueError("is no text")
+    lines = text.rstrip().splitlines()
+    if len(lines) > MOST_LINES:
+        raise ValueError(f"has more than {MOST_LINES} lines")
+    return lines
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise ValueError(f"has {reprlib.repr(text)} as {name}, which is no number,") from error
+    if not abs(number) <= LARGEST_NUMBER:  # written so that NaN fails, too
+        raise ValueError(f"has {number} as {name}, which is not finite or far too large,")
+    return number

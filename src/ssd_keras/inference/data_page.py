@@ -1,0 +1,144 @@
+"""A page about a data set: what an inspection found, with pictures, in one HTML file that needs no other."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jinja2 import Environment
+from numpy.typing import NDArray
+
+from ssd_keras.boxes.formats import relative_to_px
+from ssd_keras.data.augment.one_touch import Augmentation
+from ssd_keras.data.images import read_image, resize_image
+from ssd_keras.data.inspection import Inspection
+from ssd_keras.data.samples import Dataset, GroundTruth, Sample
+from ssd_keras.errors import InputError
+from ssd_keras.inference.drawing import class_colour, draw_ground_truth, tile_pictures
+
+PICTURES = 12
+"""So many images of the data set are shown, spread over all of it."""
+
+PICTURE_SIDE = 360
+"""Of the longer side of a picture in the page, in pixels."""
+
+SHOWN_PROBLEMS = 500
+"""More problems than these are counted only."""
+
+
+class Bar(NamedTuple):
+    """One line of a diagram: its name, its number, its length in percent and its colour."""
+
+    name: str
+    number: int
+    percent: float
+    colour: str
+
+
+class Picture(NamedTuple):
+    """A picture as it stands in the page."""
+
+    name: str
+    data: str
+
+
+def write_data_page(file: Path, dataset: Dataset, found: Inspection, title: str) -> None:
+    """Write the page about `dataset`, of which `found` says what is in it.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    template = files("ssd_keras.inference").joinpath("data_page.html").read_text(encoding="utf-8")
+    text = environment.from_string(template).render(
+        title=title,
+        found=found,
+        classes=class_bars(found),
+        sizes=size_bars(found),
+        pictures=sample_pictures(dataset),
+        problems=found.problems[:SHOWN_PROBLEMS],
+        more_problems=max(0, len(found.problems) - SHOWN_PROBLEMS),
+    )
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file} cannot be written ({error.strerror}): choose another --report") from error
+
+
+def class_bars(found: Inspection) -> list[Bar]:
+    """Give the number of boxes of each class."""
+    most = max([*found.classes.values(), 1])
+    return [
+        Bar(name, boxes, 100 * boxes / most, "rgb({}, {}, {})".format(*class_colour(label)))
+        for label, (name, boxes) in enumerate(found.classes.items())
+    ]
+
+
+def size_bars(found: Inspection) -> list[Bar]:
+    """Give the sizes of boxes, relative to their images, by quantiles, in percent."""
+    return [
+        Bar(quantile, round(100 * size), 100 * size, "#5b7c99") for quantile, size in found.box_sizes.items()
+    ]
+
+
+def sample_pictures(dataset: Dataset, count: int = PICTURES) -> list[Picture]:
+    """Draw the objects of images spread over the whole data set; what cannot be read is passed over."""
+    samples = list({id(sample): sample for split in dataset.values() for sample in split}.values())
+    chosen = np.linspace(0, max(len(samples) - 1, 0), min(count, len(samples))).astype(int).tolist()
+    pictures = []
+    for index in dict.fromkeys(chosen):
+        try:
+            pictures.append(_picture(samples[index], dataset.class_names))
+        except InputError:
+            continue  # it is among the problems
+    return pictures
+
+
+def augmented_sheet(
+    samples: Sequence[Sample],
+    class_names: Sequence[str],
+    augmentation: Augmentation,
+    size: tuple[int, int],
+    count: int,
+    seed: int = 0,
+    columns: int = 4,
+) -> NDArray[np.uint8]:
+    """Draw `count` augmented samples with their boxes as one sheet (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: an image cannot be read.
+    """
+    rng = np.random.default_rng(seed)
+    pictures = []
+    for index in np.resize(rng.permutation(len(samples)), count).tolist():
+        augmented = augmentation(samples[index], rng, size)
+        boxes_px = relative_to_px(augmented.boxes, size)
+        truth = GroundTruth(boxes_px, augmented.labels)
+        pictures.append(_framed(draw_ground_truth(augmented.image, truth, class_names)))
+    return tile_pictures(pictures, columns)
+
+
+def _framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    framed: NDArray[np.uint8] = cv2.copyMakeBorder(
+        picture, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255, 255, 255)
+    )
+    return framed
+
+
+def _picture(sample: Sample, class_names: Sequence[str]) -> Picture:
+    image = read_image(sample.image, name=sample.name)
+    factor = min(1.0, PICTURE_SIDE / max(image.shape[:2]))
+    size = (max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor)))
+    truth = sample.ground_truth
+    scaled = GroundTruth(
+        truth.boxes_px * np.float32(factor), truth.labels, truth.difficult, truth.crowd, truth.truncated
+    )
+    drawn = draw_ground_truth(resize_image(image, size), scaled, class_names)
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return Picture(sample.image_id, base64.b64encode(encoded).decode("ascii"))
