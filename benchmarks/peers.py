@@ -63,7 +63,7 @@ class TorchvisionAugmentation:
 
         from PIL import Image
 
-        opened = Image.open(io.BytesIO(image)).convert("RGB") if isinstance(image, bytes) else image
+        opened: Any = Image.open(io.BytesIO(image)).convert("RGB") if isinstance(image, bytes) else image
         if self.backend == "pil":
             opened = opened if isinstance(image, bytes) else Image.fromarray(image)
         else:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ssd_keras.data.augment.chains import OriginalChain
 from ssd_keras.data.augment.crops import BatchSampler, Expand
 from ssd_keras.errors import InputError
 
@@ -166,3 +167,37 @@ def test_expand_of_one_pixel():
 def test_settings_out_of_bounds_are_refused(make, word):
     with pytest.raises(InputError, match=word):
         make()
+
+
+def sequential_view(size, boxes_px, rng):
+    """Expand and crop as the original does, one after the other: the kept boxes as the network sees them."""
+    height, width = size
+    boxes, canvas = np.array(boxes_px, float), (height, width)
+    if rng.random() < 0.5:
+        ratio = rng.uniform(1, 4)
+        canvas = (int(height * ratio), int(width * ratio))
+        offset = int(rng.uniform(0, canvas[1] - width)), int(rng.uniform(0, canvas[0] - height))
+        boxes += [*offset, *offset]
+    boxes = boxes / [canvas[1], canvas[0], canvas[1], canvas[0]]
+    x0, y0, x1, y1 = sequential_sample(boxes, rng)
+    seen = (boxes - [x0, y0, x0, y0]) / [x1 - x0, y1 - y0, x1 - x0, y1 - y0]
+    centres = (seen[:, :2] + seen[:, 2:]) / 2
+    kept = ((centres >= 0) & (centres <= 1)).all(axis=1)
+    return np.clip(seen[kept], 0, 1)
+
+
+def test_the_whole_chain_keeps_as_many_boxes_of_the_same_sizes_as_the_original():
+    size, boxes_px = (200, 300), BOXES * [300, 200, 300, 200]
+    chain, rng = OriginalChain(), np.random.default_rng(5)
+    ours = []
+    for _ in range(DRAWS):
+        view = chain.sample_view(size, boxes_px, rng)
+        ours.append(np.clip(view.boxes[view.kept], 0, 1))
+    theirs = [sequential_view(size, boxes_px, rng) for _ in range(DRAWS)]
+    counts = [np.bincount([len(kept) for kept in views], minlength=4) / DRAWS for views in (ours, theirs)]
+    np.testing.assert_allclose(counts[0], counts[1], atol=0.04)
+    ours, theirs = np.concatenate(ours), np.concatenate(theirs)
+    for side in range(2):
+        widths = [boxes[:, side + 2] - boxes[:, side] for boxes in (ours, theirs)]
+        assert largest_gap(*widths) < 0.04
+        assert largest_gap(ours[:, side], theirs[:, side]) < 0.04
