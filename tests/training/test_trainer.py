@@ -1,5 +1,6 @@
 """Training, on a few coloured rectangles: what it leaves behind, and how it stops."""
 
+import dataclasses
 import json
 import math
 
@@ -169,6 +170,19 @@ def test_operations_stand_in_place_of_a_chain(tmp_path):
         chain_of({"operations": entries, "chain": "satellite"}, [sample(1)])
     with pytest.raises(InputError, match="there is no such file"):
         chain_of({"operations": ["none.py:twice"]}, [sample(1)])
+
+
+def test_splits_are_known_by_the_beginning_of_their_names(dataset):
+    def named(**splits):
+        made = {name: dataclasses.replace(dataset[old], name=name) for name, old in splits.items()}
+        chosen = choose_splits(Dataset(CLASSES, made, "coco"), make_recipe({}))
+        return [split and split.name for split in chosen]
+
+    assert named(train2017="train", val2017="val") == ["train2017", "val2017"]
+    assert named(trainval="train", test="val") == ["trainval", None]
+    assert named(train="train", trainval="train", val="val") == ["train", "val"]
+    with pytest.raises(InputError, match="--train-split"):
+        named(train2014="train", train2017="train")
 
 
 def test_the_recipe_sets_the_chain():

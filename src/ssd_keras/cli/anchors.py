@@ -92,8 +92,8 @@ def _relative_boxes(dataset: Dataset, split: str | None) -> NDArray[np.float64]:
     from ssd_keras.boxes.formats import px_to_relative
     from ssd_keras.data.checks import image_size
 
-    name = split or ("train" if "train" in dataset else None)
-    samples = dataset[name] if name else {id(s): s for one in dataset.values() for s in one}.values()
+    chosen = dataset[split] if split else dataset.usual("train")
+    samples = chosen or {id(s): s for one in dataset.values() for s in one}.values()
     boxes = [np.zeros((0, 4))]
     for sample in samples:
         size = image_size(sample.image)

@@ -116,8 +116,9 @@ def choose_split(dataset: Dataset, name: str | None) -> Split:
     if name:
         return dataset[name]
     for usual in ("test", "val"):
-        if usual in dataset:
-            return dataset[usual]
+        found = dataset.usual(usual)
+        if found is not None:
+            return found
     if len(dataset) == 1:
         return next(iter(dataset.values()))
     raise InputError(f"none of the splits {', '.join(dataset)} is 'test' or 'val': name one with --split")

@@ -95,7 +95,8 @@ def _write_preview(path: Path, dataset: Dataset, recipe: Recipe, size: tuple[int
     from ssd_keras.inference.drawing import save_picture
     from ssd_keras.training.feeding import make_augmentation
 
-    split = dataset[recipe.train_split or ("train" if "train" in dataset else next(iter(dataset)))]
+    split = dataset[recipe.train_split] if recipe.train_split else dataset.usual("train")
+    split = split or next(iter(dataset.values()))
     augmentation = make_augmentation(recipe.augmentation, split)
     sheet = augmented_sheet(split, dataset.class_names, augmentation, size, PREVIEWED, recipe.seed)
     save_picture(path, sheet)

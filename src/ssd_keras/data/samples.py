@@ -154,3 +154,8 @@ class Dataset(Mapping[str, Split]):
 
     def __len__(self) -> int:
         return len(self.splits)
+
+    def usual(self, name: str) -> Split | None:
+        """Give the split `name`, or the only one whose name begins with it (train2017, trainval), or None."""
+        alike = [name] if name in self.splits else [other for other in self.splits if other.startswith(name)]
+        return self.splits[alike[0]] if len(alike) == 1 else None

@@ -165,17 +165,15 @@ def choose_splits(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split | None
     Raises:
         InputError: a split the recipe names does not exist, or nothing says which one to train on.
     """
-    if recipe.train_split:
-        train_split = dataset[recipe.train_split]
-    elif "train" in dataset:
-        train_split = dataset["train"]
-    elif len(dataset) == 1:
+    train_split = dataset[recipe.train_split] if recipe.train_split else dataset.usual("train")
+    if train_split is None and len(dataset) == 1:
         train_split = next(iter(dataset.values()))
-    else:
+    if train_split is None:
         raise InputError(f"none of the splits {', '.join(dataset)} is 'train': name one with --train-split")
     if recipe.val_split:
         return train_split, dataset[recipe.val_split]
-    return train_split, dataset["val"] if "val" in dataset and train_split.name != "val" else None
+    val_split = dataset.usual("val")
+    return train_split, None if val_split is train_split else val_split
 
 
 def _is_file(weights: str | None) -> bool:
