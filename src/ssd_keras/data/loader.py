@@ -71,7 +71,7 @@ class TrainingLoader:
         InputError: there is no sample, or the batch cannot be divided among the shards.
     """
 
-    samples: Sequence[Sample]
+    samples: Sequence[Sample] = field(repr=False)  # Grain asks for the text of what it calls
     image_size: Size
     batch_size: int
     augmentation: Augmentation

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import cv2
@@ -49,7 +49,7 @@ class PartnersFrom:
         InputError: there is no sample.
     """
 
-    samples: Sequence[Sample]
+    samples: Sequence[Sample] = field(repr=False)  # which may be very many
 
     def __post_init__(self) -> None:
         if not len(self.samples):

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ssd_keras.boxes.formats import cxcywh_to_xyxy, relative_to_px
-from ssd_keras.data.checks import BOX_ADVICE, Box, check_box, image_size
+from ssd_keras.boxes.formats import cxcywh_to_xyxy, relative_to_px, xyxy_to_cxcywh
+from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox
 from ssd_keras.data.readers.image_finding import path_from
 from ssd_keras.data.readers.sidecar import FLAGS, Sidecar
@@ -115,67 +114,77 @@ class LabelReader:
         size: tuple[int, int],
         flags: Mapping[str, frozenset[int]],
     ) -> list[NamedBox]:
-        boxes: list[NamedBox] = []
-        faulty, index = 0, -1
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            index += 1
-            box, fault, advice = self._box(line.split(), size)
-            if box is not None:
-                boxes.append(NamedBox(*box, *(index in flags[flag] for flag in FLAGS)))
-            faulty += fault is not None
-            if fault is not None and faulty <= MOST_TOLD:
-                self.problems.append(Problem(str(file), f"line {number}: the box {fault}", advice))
-        if faulty > MOST_TOLD:
-            untold = f"{faulty - MOST_TOLD} more lines are faulty"
-            self.problems.append(Problem(str(file), untold, BOX_ADVICE))
+        faults: list[tuple[int, str, str]] = []
+        objects: list[tuple[int, int, int]] = []  # line, place among the boxes of the file, class id
+        stated: list[Sequence[float]] = []
+        filled = ((number, line.split()) for number, line in enumerate(lines, 1) if line.strip())
+        for index, (number, fields) in enumerate(filled):
+            try:
+                class_id, box = self._class_id(fields[0]), self._stated_box(fields)
+            except _ClassError as error:
+                advice = "correct the class id, or the list of class names"
+                faults.append((number, f"{error} and is left out", advice))
+            except ValueError as error:
+                faults.append((number, f"{error} and is left out", BOX_ADVICE))
+            else:
+                objects.append((number, index, class_id))
+                stated.append(box)
+        # All boxes of a file at once: one by one they would take most of the time.
+        relative = cxcywh_to_xyxy(np.array(stated, np.float64).reshape(-1, 4))
+        corners = relative_to_px(relative, size).tolist()
+        furthest = np.abs(relative).max(axis=1, initial=0).tolist()
+        boxes = []
+        for (number, index, class_id), in_pixels, reach in zip(objects, corners, furthest, strict=True):
+            checked, fault = check_box(in_pixels, size)
+            if fault is not None:
+                faults.append((number, fault, BOX_ADVICE if reach <= MOST_SIDES else RELATIVE_ADVICE))
+            if checked is not None:
+                boxes.append(
+                    NamedBox(self._name(class_id), checked, *(index in flags[flag] for flag in FLAGS))
+                )
+        self._tell(file, sorted(faults))
         return boxes
 
-    def _box(
-        self, fields: Sequence[str], size: tuple[int, int]
-    ) -> tuple[tuple[str, Box] | None, str | None, str]:
-        """Read one line: its class and box, what is wrong with it, and what to do about that."""
-        try:
-            class_id = self._class_id(fields[0])
-        except ValueError as error:
-            return None, f"{error} and is left out", "correct the class id, or the list of class names"
-        try:
-            relative = self._relative_corners(fields)
-        except ValueError as error:
-            return None, f"{error} and is left out", BOX_ADVICE
-        box, fault = check_box(relative_to_px(relative, size).tolist(), size)
-        advice = BOX_ADVICE if max(map(abs, relative.tolist())) <= MOST_SIDES else RELATIVE_ADVICE
-        if box is None:
-            return None, fault, advice
+    def _tell(self, file: Path, faults: Sequence[tuple[int, str, str]]) -> None:
+        for number, fault, advice in faults[:MOST_TOLD]:
+            self.problems.append(Problem(str(file), f"line {number}: the box {fault}", advice))
+        if len(faults) > MOST_TOLD:
+            untold = f"{len(faults) - MOST_TOLD} more lines are faulty"
+            self.problems.append(Problem(str(file), untold, BOX_ADVICE))
+
+    def _name(self, class_id: int) -> str:
         self._ids.add(class_id)
-        name = self.stated_names[class_id] if self.stated_names else f"class {class_id}"
-        return (name, box), fault, advice
+        return self.stated_names[class_id] if self.stated_names else f"class {class_id}"
 
     def _class_id(self, text: str) -> int:
-        """The class id of a line, or `ValueError` with what is wrong with it."""
+        """The class id of a line, or `_ClassError` with what is wrong with it."""
         match = CLASS_ID.fullmatch(text)
         if match is None:
-            raise ValueError(f"has the class id {reprlib.repr(text)}, which is no whole number from 0 on,")
+            raise _ClassError(f"has the class id {reprlib.repr(text)}, which is no whole number from 0 on,")
         class_id = int(match[1])
         if self.stated_names and class_id >= len(self.stated_names):
             known = f"the classes are 0 to {len(self.stated_names) - 1}"
-            raise ValueError(f"has the class id {class_id}, where {known},")
+            raise _ClassError(f"has the class id {class_id}, where {known},")
         return class_id
 
-    def _relative_corners(self, fields: Sequence[str]) -> NDArray[np.float64]:
-        """The box (4,) of a line, relative, or `ValueError` with what is wrong with the line."""
+    def _stated_box(self, fields: Sequence[str]) -> Sequence[float]:
+        """The centre, width and height of a line, relative, or `ValueError` with what is wrong with it."""
         columns = len(fields)
         if columns < BOX_COLUMNS:
             raise ValueError(f"has {columns} columns in place of {BOX_COLUMNS} (class x y width height)")
         if columns <= BOX_COLUMNS + 1 or self.layout.has_keypoints:
-            stated = zip(fields[1:BOX_COLUMNS], NUMBERS, strict=True)
-            corners: NDArray[np.float64] = cxcywh_to_xyxy(np.array([_number(*pair) for pair in stated]))
-            return corners
+            return [_number(*pair) for pair in zip(fields[1:BOX_COLUMNS], NUMBERS, strict=True)]
         if columns % 2 == 0:
             raise ValueError(f"has {columns} columns, which is neither a box nor an outline,")
         points = np.array([_number(text, "outline") for text in fields[1:]]).reshape(-1, 2)
-        return np.concatenate([points.min(axis=0), points.max(axis=0)])
+        around: list[float] = xyxy_to_cxcywh(
+            np.concatenate([points.min(axis=0), points.max(axis=0)])
+        ).tolist()
+        return around
+
+
+class _ClassError(ValueError):
+    """What is wrong with the class id of a line."""
 
 
 def _label_lines(file: Path) -> list[str]:
