@@ -26,9 +26,9 @@ from augmentation import photo_like
 from measuring import report
 
 from ssd_keras.data.augment import CHAINS
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.inspection import inspect_dataset
 from ssd_keras.data.loader import TrainingLoader
-from ssd_keras.data.readers import open_dataset
 from ssd_keras.data.samples import GroundTruth, Sample
 
 CLASSES = tuple(f"class {number}" for number in range(20))

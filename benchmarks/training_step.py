@@ -20,8 +20,8 @@ import numpy as np
 from measuring import median_ratio, report, seconds_in_turn
 
 from ssd_keras.data.augment.chains import CHAINS
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.loader import TrainingLoader
-from ssd_keras.data.readers import open_dataset
 from ssd_keras.data.readers.voc import write_voc
 from ssd_keras.data.samples import Sample
 from ssd_keras.data.street_scenes import STREET_CLASSES, street_scenes

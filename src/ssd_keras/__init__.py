@@ -22,7 +22,7 @@ from ssd_keras.errors import InputError
 
 if TYPE_CHECKING:
     from ssd_keras.boxes.anchors import PaperAnchors, ScaledAnchors
-    from ssd_keras.data.readers import open_dataset
+    from ssd_keras.data.formats import open_dataset
     from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
     from ssd_keras.inference.detector import load_detector
     from ssd_keras.inference.scoring import evaluate
@@ -79,7 +79,7 @@ _HOMES = {
     "import_weights": "weights.importing",
     "load_detector": "inference.detector",
     "make_backbone": "models.building",
-    "open_dataset": "data.readers",
+    "open_dataset": "data.formats",
     "select_classes": "weights.selection",
     "train": "training.trainer",
 }

@@ -300,7 +300,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(data):
 def test_a_full_disk_is_one_line(fails, data, monkeypatch):
     from ssd_keras.data import inspection
 
-    def full(dataset):
+    def full(*arguments):
         raise OSError(28, "No space left on device", "found.json")
 
     monkeypatch.setattr(inspection, "inspect_dataset", full)

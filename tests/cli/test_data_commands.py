@@ -8,7 +8,7 @@ import yaml
 from scenes import CLASSES, write_data
 
 from ssd_keras.cli import main
-from ssd_keras.data.readers import FORMATS, open_dataset
+from ssd_keras.data.formats import FORMATS, open_dataset
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.inspection import inspect_dataset
-from ssd_keras.data.readers import open_dataset
 from ssd_keras.data.readers.voc import write_voc
 from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
 

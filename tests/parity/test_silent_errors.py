@@ -35,8 +35,8 @@ import pytest
 from scenes import write_data
 
 from ssd_keras.data.augment.chains import CHAINS
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.loader import TrainingLoader
-from ssd_keras.data.readers import open_dataset
 from ssd_keras.errors import InputError
 from ssd_keras.models.ssd import SSD
 from ssd_keras.weights.importing import import_weights

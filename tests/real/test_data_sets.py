@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ssd_keras.data.formats import FORMATS, open_dataset
 from ssd_keras.data.images import encoded_bytes
 from ssd_keras.data.inspection import inspect_dataset
-from ssd_keras.data.readers import FORMATS, open_dataset
 
 
 @pytest.fixture(scope="module")

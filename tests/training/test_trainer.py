@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scenes import CLASSES, sample, write_data
 
-from ssd_keras.data.readers import open_dataset
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.samples import Dataset
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector

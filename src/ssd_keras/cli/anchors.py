@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ssd_keras.backend import import_keras_quietly
 from ssd_keras.cli.options import Output, note, print_json, report_problems
-from ssd_keras.data.readers import open_dataset
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.errors import InputError
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def convert(
     """
     output = output or Output()
     from ssd_keras.data.conversion import Packing, convert_dataset, format_named
-    from ssd_keras.data.readers import open_dataset
+    from ssd_keras.data.formats import open_dataset
 
     dataset = open_dataset(
         [data, *also],

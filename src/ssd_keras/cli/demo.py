@@ -48,7 +48,7 @@ def demo(*, out: Path | None = None, seed: int = 0, output: Output | None = None
     import_keras_quietly()
     from ssd_keras.cli.evaluate import result_table
     from ssd_keras.cli.running import run_recipe
-    from ssd_keras.data.readers import open_dataset
+    from ssd_keras.data.formats import open_dataset
     from ssd_keras.inference import scoring
     from ssd_keras.inference.detector import load_detector
     from ssd_keras.training.run_folder import free_folder

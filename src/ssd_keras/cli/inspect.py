@@ -48,8 +48,8 @@ def inspect(
         output: how to print.
     """
     output = output or Output()
+    from ssd_keras.data.formats import open_dataset
     from ssd_keras.data.inspection import inspect_dataset
-    from ssd_keras.data.readers import open_dataset
 
     if fix:
         refuse_taken_target(fix)

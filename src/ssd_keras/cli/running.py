@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ssd_keras.backend import import_keras_quietly
 from ssd_keras.classes import checked_class_names
 from ssd_keras.cli.options import note, report_problems
-from ssd_keras.data.readers import open_dataset
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.samples import Dataset
 from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe

@@ -1,7 +1,8 @@
-"""Judging what stands in a data set: one box, one image file. Every reader asks here."""
+"""Judging what stands in a data set: one box, one image file, one text. Every reader asks here."""
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,12 @@ HEAD_BYTES = 1 << 16
 """How much of a file is read in search of the image's size; nearly always enough."""
 
 JPEG_END = b"\xff\xd9"
+
+UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+"""What would break a message into lines, be obeyed by a terminal, or cannot be written as UTF-8."""
+
+LONGEST_SHOWN = 1000
+"""Characters of a text of the user's in a message."""
 
 
 # --- Boxes -------------------------------------------------------------------------------------------------
@@ -106,6 +113,17 @@ def _cut(box: Box, size: tuple[int, int]) -> Box:
 
 def _shown(number: float) -> str:
     return f"{number:.7g}"
+
+
+# --- Texts -------------------------------------------------------------------------------------------------
+
+
+def shown_text(text: str) -> str:
+    """Give a text as it can stand in a message: in one line, and without the middle where it is long."""
+    line = UNSHOWABLE.sub(" ", text)
+    return (
+        line if len(line) <= LONGEST_SHOWN else f"{line[: LONGEST_SHOWN // 2]}…{line[-LONGEST_SHOWN // 2 :]}"
+    )
 
 
 # --- Image files -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssd_keras.data.readers import FORMATS, Format
+from ssd_keras.data.formats import FORMATS, Format
 from ssd_keras.data.readers.writing import JPEG_QUALITY
 from ssd_keras.data.samples import Dataset, Sample, Split
 from ssd_keras.errors import InputError

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_keras.data.pixel_limit import MOST_PIXELS, declared_size
 from ssd_keras.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
@@ -48,7 +49,8 @@ def read_image(source: ImageSource, reduction: int = 1, name: str = "image") -> 
         name: what to call bytes or pixels in an error.
 
     Raises:
-        InputError: the file is missing or does not decode as an image.
+        InputError: the file is missing, does not decode as an image, or declares more than `MOST_PIXELS`
+            pixels (`data/pixel_limit`); arrays of pixels may be of any size.
     """
     if isinstance(source, StoredImage):
         return read_image(source.load(), reduction, source.name)
@@ -56,12 +58,14 @@ def read_image(source: ImageSource, reduction: int = 1, name: str = "image") -> 
         return _checked_pixels(source, name)
     if not isinstance(source, bytes):
         name = str(source)
+    data = encoded_bytes(source)
+    _check_declared_size(data, name)
     try:
-        image = cv2.imdecode(np.frombuffer(encoded_bytes(source), np.uint8), REDUCED_MODES[reduction])
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED_MODES[reduction])
     except cv2.error as error:  # empty input, or more pixels than OpenCV is willing to decode
         raise InputError(f"{name} does not decode as an image ({_reason(error)}): replace it") from error
     if image is None:
-        raise InputError(f"{name} does not decode as an image: replace it, or take it out of the data set")
+        raise _undecodable(name)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)  # type: ignore[no-any-return]
 
 
@@ -98,6 +102,21 @@ def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.
     shrinks = image.shape[0] >= 2 * height and image.shape[1] >= 2 * width
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return cv2.resize(image, (width, height), interpolation=interpolation)  # type: ignore[no-any-return]
+
+
+def _check_declared_size(data: bytes, name: str) -> None:
+    size = declared_size(data)
+    if size is None:
+        raise _undecodable(name)
+    if size[0] * size[1] > MOST_PIXELS:
+        raise InputError(
+            f"{name} says it has {size[1]} × {size[0]} pixels, more than the {MOST_PIXELS:,} that are decoded: "
+            "make it smaller, or cut it into several"
+        )
+
+
+def _undecodable(name: str) -> InputError:
+    return InputError(f"{name} does not decode as an image: replace it, or take it out of the data set")
 
 
 def _checked_pixels(image: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:

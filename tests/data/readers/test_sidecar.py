@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scenes import CLASSES, sample
 
-from ssd_keras.data.readers import open_dataset
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.readers.csv import write_csv
 from ssd_keras.data.readers.sidecar import SIDECAR, Sidecar, flags_to_state, read_sidecar, write_sidecar
 from ssd_keras.data.readers.voc import write_voc

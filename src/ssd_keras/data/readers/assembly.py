@@ -15,6 +15,9 @@ from ssd_keras.data.readers.sidecar import Sidecar
 from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
 from ssd_keras.errors import InputError
 
+LONGEST_NAME = 1000
+"""Characters; a longer name of a class is another part of a damaged file."""
+
 
 class NamedBox(NamedTuple):
     """One object as a file describes it: the name of its class and its checked box in pixels."""
@@ -56,7 +59,8 @@ def assemble_dataset(
         sidecar: what stands beside the labels; only its class names are used here.
 
     Raises:
-        InputError: no image is left, or a box has a class that is not in `class_names`.
+        InputError: no image is left, a box has a class that is not in `class_names`, or the name of a
+            class has no end.
     """
     if not any(splits.values()):
         reason = f": {problems[0]}" if problems else ": add labelled images"
@@ -66,6 +70,12 @@ def assemble_dataset(
         names = (sidecar or Sidecar()).names_or(box.name for image in images.values() for box in image.boxes)
     else:
         names = checked_class_names(class_names)
+    longest = max(names, key=len, default="")
+    if len(longest) > LONGEST_NAME:
+        shown = f"{longest[:40]!r}…"
+        raise InputError(
+            f"{source}: class {shown} has a name of {len(longest)} characters: give it a short one"
+        )
     labels = {name: label for label, name in enumerate(names)}
     samples = {key: _sample(image, labels, names) for key, image in images.items()}
     return Dataset(

@@ -8,14 +8,16 @@ understood: `image, xmin, xmax, ymin, ymax, class_id` of the Keras port of 2018 
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size
+from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size, shown_text
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
 from ssd_keras.data.readers.image_finding import ImageFinder, image_files, image_ids, is_image_name
 from ssd_keras.data.readers.sidecar import FLAGS, Sidecar, read_sidecar, write_sidecar
@@ -57,6 +59,12 @@ CORNER_NAMES = (
     ("minx", "miny", "maxx", "maxy"),
 )
 """Names of corners as they go together: x1 is the left side beside x2, but the right one beside x0."""
+
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+"""No part of any name, and not written; tabs and new lines inside of quotes are among them."""
+
+LONGEST_LINE = 1 << 18
+"""Characters of one line of the file."""
 
 HEADER_ADVICE = "put a line 'image,xmin,ymin,xmax,ymax,class' on top, in the order of its columns"
 
@@ -167,17 +175,30 @@ def _read_rows(table: Path) -> list[tuple[int, list[str]]]:
     """The rows that are not empty, each with the number of its line."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = file.readline(LONGEST_LINE)
             file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+            reader = csv.reader(_lines_of(table, file), delimiter=max(",;\t", key=first.count))
+            rows = ((reader.line_num, [CONTROLS.sub(" ", cell).strip() for cell in row]) for row in reader)
+            return [(number, row) for number, row in rows if any(row)]
     except OSError as error:
         raise InputError(f"{table} cannot be read ({error.strerror}): check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{table} is no text in UTF-8: save it as 'CSV UTF-8'") from error
     except csv.Error as error:
         raise InputError(f"{table} is no CSV file ({error}): save it anew as CSV") from error
-    return [(number, row) for number, row in rows if any(row)]
+
+
+def _lines_of(table: Path, file: TextIO) -> Iterator[str]:
+    """The lines of the table, none of which may be of a length that no line of a box has."""
+    for number in itertools.count(1):
+        line = file.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise csv.Error(f"line {number} has more than {LONGEST_LINE} characters")
+        if "\0" in line:  # UTF-16 without its mark
+            raise InputError(f"{table} is no text in UTF-8: save it as 'CSV UTF-8'")
+        yield line
 
 
 def _columns_of_header(table: Path, header: Sequence[str]) -> dict[str, int]:
@@ -195,7 +216,7 @@ def _columns_of_header(table: Path, header: Sequence[str]) -> dict[str, int]:
     missing = [column for column in ("image", *CORNERS, "class") if column not in columns]
     if missing:
         raise InputError(
-            f"{table}: no column {', '.join(missing)} among {', '.join(header)}: {HEADER_ADVICE}"
+            f"{table}: no column {', '.join(missing)} among {shown_text(', '.join(header))}: {HEADER_ADVICE}"
         )
     return columns
 
@@ -270,7 +291,9 @@ def _group_by_image(table: Path, lines: Sequence[_Line], problems: list[Problem]
             found[name] = files.find(name)
         except LookupError as error:
             advice = "add the image, or remove its lines"
-            problems.append(Problem(str(table), f"{error.args[0]}, so its lines are left out", advice))
+            problems.append(
+                Problem(str(table), f"{shown_text(error.args[0])}, so its lines are left out", advice)
+            )
     ids = image_ids(set(found.values()), table.parent)
     splits: dict[str, dict[Path, list[_Line]]] = {}
     for line in lines:

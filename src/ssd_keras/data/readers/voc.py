@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size
+from ssd_keras.data.checks import BOX_ADVICE, CORNERS, check_box, image_size, shown_text
 from ssd_keras.data.images import IMAGE_SUFFIXES
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
 from ssd_keras.data.readers.sidecar import Sidecar, read_sidecar, write_sidecar
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
+LARGEST_ANNOTATION = 1 << 24
+"""Bytes; thousands of objects take less, and a larger file would take a hundred times its size of memory."""
+
 SEARCH_DEPTH = 2
 """How deep inside a folder the data set may lie: VOCdevkit/VOC2007."""
 
@@ -79,7 +82,11 @@ def _read_folder(root: Path, class_names: Sequence[str] | None) -> Dataset:
     sidecar = read_sidecar(root, problems)
     labelled: dict[str, LabelledImage] = {}
     for image_id in dict.fromkeys(name for ids in splits.values() for name in ids):
-        annotation = annotations.get(image_id, root / ANNOTATIONS / f"{image_id}.xml")
+        annotation = annotations.get(image_id)
+        if annotation is None:  # what stands in a list is named, and not opened: it may lead anywhere
+            annotation = root / ANNOTATIONS / f"{shown_text(image_id)}.xml"
+            problems.append(_missing_annotation(annotation, images.get(image_id)))
+            continue
         image = _read_image(image_id, annotation, images.get(image_id), problems)
         if image is not None:
             labelled[image_id] = image
@@ -90,7 +97,7 @@ def _read_folder(root: Path, class_names: Sequence[str] | None) -> Dataset:
 def size_tag(annotation: Path) -> tuple[int, int] | None:
     """Give (height, width) of the image as its annotation file states it, or None where it does not."""
     try:
-        return _stated_size(fromstring(annotation.read_bytes()))
+        return _stated_size(fromstring(_content(annotation)))
     except (OSError, ValueError, LookupError, ElementTree.ParseError):
         return None
 
@@ -162,12 +169,20 @@ class _UnusableError(Exception):
         self.problem = Problem(str(file), f"{problem}, so the image is left out", advice)
 
 
+def _missing_annotation(annotation: Path, image: Path | None) -> Problem:
+    if image is None:
+        problem, advice = "is missing, and so is its image", f"add both, or correct the lists in {LISTS}/"
+        return _UnusableError(annotation, problem, advice).problem
+    advice = "add one, without objects if the image shows none"
+    return _UnusableError(image, f"has no annotation {annotation.name} in {ANNOTATIONS}/", advice).problem
+
+
 def _read_image(
     image_id: str, annotation: Path, image: Path | None, problems: list[Problem]
 ) -> LabelledImage | None:
     """Read the annotation of one image; None, and one problem more, if annotation or image is of no use."""
     try:
-        element = _parse(annotation, image)
+        element = _parse(annotation)
         if image is None:
             problem = f"has no image {image_id}.jpg (or of another format) in {IMAGES}/"
             raise _UnusableError(annotation, problem, "add the image, or remove the file")
@@ -179,18 +194,10 @@ def _read_image(
     return LabelledImage(image, image_id, boxes, where=str(annotation))
 
 
-def _parse(annotation: Path, image: Path | None) -> Element:
+def _parse(annotation: Path) -> Element:
     """Parse an annotation file, or raise `_UnusableError`."""
     try:
-        element: Element = fromstring(annotation.read_bytes())
-    except FileNotFoundError as error:
-        if image is None:
-            advice = f"add both, or correct the lists in {LISTS}/"
-            raise _UnusableError(annotation, "is missing, and so is its image", advice) from error
-        advice = "add one, without objects if the image shows none"
-        raise _UnusableError(
-            image, f"has no annotation {annotation.name} in {ANNOTATIONS}/", advice
-        ) from error
+        element: Element = fromstring(_content(annotation))
     except OSError as error:
         raise _UnusableError(annotation, f"cannot be read ({error.strerror})", "check the file") from error
     except DefusedXmlException as error:
@@ -202,6 +209,13 @@ def _parse(annotation: Path, image: Path | None) -> Element:
         problem = f"has <{element.tag}> where <annotation> belongs"
         raise _UnusableError(annotation, problem, "correct or replace the file")
     return element
+
+
+def _content(annotation: Path) -> bytes:
+    """Read an annotation file; `ValueError` where it is too large for one."""
+    if annotation.stat().st_size > LARGEST_ANNOTATION:
+        raise ValueError(f"it has more than {LARGEST_ANNOTATION >> 20} MiB")
+    return annotation.read_bytes()
 
 
 def _stated_size(root: Element) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_keras.data.readers import FORMATS, open_dataset
+from ssd_keras.data.formats import FORMATS, open_dataset
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 

@@ -1,0 +1,164 @@
+"""All formats of data sets, and opening one of any of them.
+
+A new format is a file in `readers/` that recognises, reads and writes it, and one entry in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.data.packs.hdf5 import read_hdf5, recognises_hdf5, write_hdf5
+from ssd_keras.data.packs.lmdb import read_lmdb, recognises_lmdb, write_lmdb
+from ssd_keras.data.readers.coco import read_coco, recognises_coco, write_coco
+from ssd_keras.data.readers.csv import read_csv, recognises_csv, write_csv
+from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle, write_pickle
+from ssd_keras.data.readers.voc import read_voc, recognises_voc, write_voc
+from ssd_keras.data.readers.yolo import read_yolo, recognises_yolo, write_yolo
+from ssd_keras.data.samples import Dataset
+from ssd_keras.data.selection import merge_datasets, only_classes, without_marked
+from ssd_keras.errors import InputError
+
+Writer = Callable[..., None]
+"""Writes samples as a data set: `writer(target, splits, class_names, jpeg_quality=..., ...)`.
+
+`target` is a new folder or file, `splits` a mapping from names to samples, which are taken one at a time;
+further arguments are as the attributes of its `Format` say. Raises `InputError` where it cannot be done.
+"""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of data sets.
+
+    Attributes:
+        name: as in `ssd convert --to` and `Dataset.format`.
+        looks_like: what to look for on disk, for people.
+        recognises: tells by its content whether a path holds a data set of this format; raises nothing.
+        read: reads it, with the class names in the order of their labels, or None for those in use.
+        write: writes one.
+        forces: what the format changes in what is written, as the end of a sentence; empty if nothing.
+        is_pack: it is one file with the images inside, written with `pixels` and `size` as further arguments.
+        keeps_category_ids: it is written with `category_ids` as a further argument.
+    """
+
+    name: str
+    looks_like: str
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, Sequence[str] | None], Dataset]
+    write: Writer
+    forces: str = ""
+    is_pack: bool = False
+    keeps_category_ids: bool = False
+
+
+FORMATS = (
+    Format("voc", "a folder with Annotations/*.xml and JPEGImages/", recognises_voc, read_voc, write_voc),
+    Format(
+        "coco",
+        "COCO JSON files in annotations/ or beside their images",
+        recognises_coco,
+        read_coco,
+        write_coco,
+        forces="images are called by numbers; difficult and truncated are keys that other programs ignore",
+        keeps_category_ids=True,
+    ),
+    Format(
+        "yolo",
+        "YOLO text files in labels/, with a data.yaml",
+        recognises_yolo,
+        read_yolo,
+        write_yolo,
+        forces="boxes come back to 1/1000 pixel; what is marked stands beside it, in ssd-keras.json",
+    ),
+    Format(
+        "csv",
+        "a CSV file (image, xmin, ymin, xmax, ymax, class) beside its images",
+        recognises_csv,
+        read_csv,
+        write_csv,
+    ),
+    Format(
+        "hdf5",
+        "an HDF5 pack of images and labels",
+        recognises_hdf5,
+        read_hdf5,
+        write_hdf5,
+        is_pack=True,
+        keeps_category_ids=True,
+    ),
+    Format(
+        "lmdb",
+        "an LMDB pack of images and labels",
+        recognises_lmdb,
+        read_lmdb,
+        write_lmdb,
+        is_pack=True,
+        keeps_category_ids=True,
+    ),
+    Format(
+        "pickle",
+        "a pickled dictionary of file names and arrays beside its images",
+        recognises_pickle,
+        read_pickle,
+        write_pickle,
+        forces="names of classes, splits and what is marked stand beside it, in ssd-keras.json",
+    ),
+)
+"""All known formats; the first that recognises a path reads it."""
+
+
+def open_dataset(
+    path: str | Path | Sequence[str | Path],
+    class_names: Sequence[str] | None = None,
+    *,
+    include_classes: Sequence[str] | None = None,
+    exclude_difficult: bool = False,
+    exclude_truncated: bool = False,
+) -> Dataset:
+    """Open a data set in any known format, recognised by what the path contains.
+
+    Args:
+        path: a file or folder, or several, whose splits of the same name are taken together.
+        class_names: the classes in the order of their labels; None: the names in use, sorted.
+        include_classes: keep the objects of these classes only, labelled in this order.
+        exclude_difficult: leave out objects that are marked as difficult.
+        exclude_truncated: leave out objects that are marked as reaching beyond the image.
+
+    Raises:
+        InputError: there is nothing there, it is in no known format, no image is left that can be used, an
+            object has a class that is not in `class_names`, or a class to include does not exist.
+    """
+    paths = [Path(path)] if isinstance(path, str | Path) else [Path(one) for one in path]
+    if not paths:
+        raise InputError("no data set given: name a folder or file")
+    dataset = merge_datasets([_open_one(one, class_names) for one in paths])
+    if include_classes is not None:
+        dataset = only_classes(dataset, include_classes)
+    return without_marked(dataset, exclude_difficult, exclude_truncated)
+
+
+def _open_one(path: Path, class_names: Sequence[str] | None) -> Dataset:
+    try:
+        for known in FORMATS:
+            if known.recognises(path):
+                return known.read(path, class_names)
+        raise InputError(f"{path} {_what_is_wrong(path)}")
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror}): check the path") from error
+
+
+def _what_is_wrong(path: Path) -> str:
+    if not path.exists():
+        return "does not exist: check the path"
+    expected = ", or ".join(known.looks_like for known in FORMATS)
+    if not path.is_dir():
+        return f"is no data set: give {expected}"
+    content = list(path.iterdir())
+    if not content:
+        return f"is an empty folder: give {expected}"
+    if any(file.suffix.lower() in IMAGE_SUFFIXES for file in content):
+        return f"has images but no labels in a known format: give {expected}"
+    return f"is in no known format: give {expected}"
