@@ -110,7 +110,7 @@ def _check_declared_size(data: bytes, name: str) -> None:
         raise _undecodable(name)
     if size[0] * size[1] > MOST_PIXELS:
         raise InputError(
-            f"{name} says it has {size[1]} × {size[0]} pixels, more than the {MOST_PIXELS:,} that are decoded: "
+            f"{name} says it has {size[1]} × {size[0]} pixels, and {MOST_PIXELS:,} at most are decoded: "
             "make it smaller, or cut it into several"
         )
 

@@ -1,7 +1,7 @@
-"""How many pixels an image declares, and the most that are decoded: a header of a few bytes may ask for gigabytes.
+"""How many pixels an image declares, and the most that are decoded: a header may ask for gigabytes.
 
 Decoders make room for what the header says before they find that nothing follows. So the size is looked up
-here first, as leniently as the decoders do it, and what is in none of the formats below is not decoded at all.
+here first, as leniently as the decoders do it; what is in none of the formats below is not decoded at all.
 """
 
 from __future__ import annotations
