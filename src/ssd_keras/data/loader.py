@@ -40,6 +40,10 @@ ENDLESS = 1_000_000
 Batch = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]
 
 
+class AugmentationError(InputError):
+    """An operation of augmentation is at fault, not the image: nothing is left out, and the run ends."""
+
+
 class _Collated(NamedTuple):
     """A batch on its way from a worker, with the errors of the images that were left out, by their names."""
 
@@ -141,6 +145,8 @@ class TrainingLoader:
         for index, sample in self._from(int(number)):
             try:
                 return self._augment_one(index, sample, rng), errors
+            except AugmentationError:
+                raise
             except InputError as error:
                 errors[sample.name] = str(error)
         raise InputError(f"no image of the split can be read; the first: {next(iter(errors.values()))}")
@@ -151,9 +157,11 @@ class TrainingLoader:
             return self.augmentation(loaded, rng, self.image_size)
         except InputError:
             raise
-        except Exception as error:  # of an operation of the user's: without the name it could not be found
-            error.add_note(f"while augmenting {sample.name}")
-            raise
+        except Exception as error:  # of an operation of the user's
+            raise AugmentationError(
+                f"{sample.name}: its augmentation failed ({type(error).__name__}: {error}): "
+                "correct the operation"
+            ) from error
 
     def _collate(self, rows: Sequence[tuple[AugmentedSample, dict[str, str]]]) -> _Collated:
         boxes = np.zeros((len(rows), self._padded_boxes, 4), np.float32)
