@@ -216,6 +216,15 @@ def test_images_that_do_not_decode_are_skipped_and_counted(call, fails, data, ru
     assert "0008.jpg" in fails("evaluate", run, "--data", broken, "--split", "test")
 
 
+def test_objects_of_other_classes_can_be_left_out_of_the_evaluation(call, fails, data, run, tmp_path):
+    out = tmp_path / "red.keras"
+    assert call("weights", "select-classes", run, "--classes", "red", "--out", out)[0] == 0
+    assert "'blue' is not in the list" in fails("evaluate", out, "--data", data)
+    status, printed, err = call("evaluate", out, "--data", data, "--ignore-other-classes", "--json")
+    assert status == 0, err
+    assert list(json.loads(printed)["per_class"]) == ["red"]
+
+
 def test_classes_that_do_not_fit_are_named(fails, data, run, tmp_path):
     assert "'red' is not in the list" in fails(
         "train", "--data", data, "--class-names", "blue", "--out", tmp_path

@@ -16,6 +16,7 @@ from ssd_keras.backend import import_keras_quietly
 from ssd_keras.cli.options import Output, note, print_json, report_problems
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.samples import Dataset, Split
+from ssd_keras.data.selection import relabelled
 from ssd_keras.errors import InputError
 from ssd_keras.evaluation.voc import Protocol, VocResult, evaluate_voc
 from ssd_keras.inference.detector import load_detector, model_file
@@ -32,6 +33,7 @@ def evaluate(
     protocol: Literal["voc07", "voc10"] = "voc10",
     iou: float = 0.5,
     fast: Annotated[bool, Parameter(negative="")] = False,
+    ignore_other_classes: Annotated[bool, Parameter(negative="")] = False,
     output: Output | None = None,
 ) -> None:
     """Measure the average precision of a detector, or of detections in a file.
@@ -44,6 +46,7 @@ def evaluate(
         protocol: voc07: 11 points, as VOC up to 2009; voc10: area under the curve, as VOC from 2010 on.
         iou: from which overlap on a detection counts as right.
         fast: decode the best class of each anchor only.
+        ignore_other_classes: leave out objects of classes that the detector does not know.
         output: how to print.
     """
     output = output or Output()
@@ -55,7 +58,7 @@ def evaluate(
         result = _of_file(detections, chosen, protocol, iou)
     else:
         assert model is not None
-        chosen, result, started = _of_model(model, data, split, protocol, iou, fast)
+        chosen, result, started = _of_model(model, data, split, protocol, iou, fast, ignore_other_classes)
     seconds = time.perf_counter() - started
     document: dict[str, Any] = {
         **result.as_json(),
@@ -80,14 +83,23 @@ def _of_file(file: Path, split: Split, protocol: Protocol, iou: float) -> VocRes
 
 
 def _of_model(
-    model: Path, data: Path, split: str | None, protocol: Protocol, iou: float, fast: bool
+    model: Path,
+    data: Path,
+    split: str | None,
+    protocol: Protocol,
+    iou: float,
+    fast: bool,
+    ignore_other_classes: bool,
 ) -> tuple[Split, VocResult, float]:
     model_file(model)  # a missing one is said at once
     import_keras_quietly()
     from ssd_keras.inference import scoring
 
     detector = load_detector(model)
-    dataset = open_dataset(data, detector.class_names)
+    if ignore_other_classes:
+        dataset = relabelled(open_dataset(data), detector.class_names)
+    else:
+        dataset = open_dataset(data, detector.class_names)
     report_problems(dataset, data)
     chosen = choose_split(dataset, split)
     if _was_trained_on(model, data, dataset, chosen):

@@ -26,7 +26,7 @@ def only_classes(dataset: Dataset, class_names: Sequence[str]) -> Dataset:
     names = checked_class_names(class_names)
     for name in names:
         label_of(name, dataset.class_names, "classes to include")
-    return _relabelled(dataset, names)
+    return relabelled(dataset, names)
 
 
 def without_marked(dataset: Dataset, difficult: bool = False, truncated: bool = False) -> Dataset:
@@ -49,9 +49,8 @@ def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
     names = tuple(dict.fromkeys(name for dataset in datasets for name in dataset.class_names))
     if all(list(dataset.class_names) == sorted(dataset.class_names) for dataset in datasets):
         names = tuple(sorted(names))
-    relabelled = [_relabelled(dataset, names) for dataset in datasets]
     splits: dict[str, list[Sample]] = {}
-    for dataset in relabelled:
+    for dataset in (relabelled(dataset, names) for dataset in datasets):
         for split in dataset.values():
             splits.setdefault(split.name, []).extend(split)
     formats = dict.fromkeys(dataset.format for dataset in datasets)
@@ -63,17 +62,17 @@ def merge_datasets(datasets: Sequence[Dataset]) -> Dataset:
     )
 
 
-def _relabelled(dataset: Dataset, names: tuple[str, ...]) -> Dataset:
-    """Label the classes in the order of `names`; objects of other classes are left out."""
+def relabelled(dataset: Dataset, names: tuple[str, ...]) -> Dataset:
+    """Label the classes in the order of `names`, which may be none of the data set's; others are left out."""
     if names == dataset.class_names:
         return dataset
     labels = np.array([names.index(n) if n in names else ABSENT for n in dataset.class_names], np.int32)
     ids = dict(zip(dataset.class_names, dataset.category_ids or (), strict=False))
-    relabelled = _with_truths(dataset, lambda truth: _with_labels(truth, labels))
+    changed = _with_truths(dataset, lambda truth: _with_labels(truth, labels))
     return dataclasses.replace(
-        relabelled,
+        changed,
         class_names=names,
-        splits={split.name: dataclasses.replace(split, class_names=names) for split in relabelled.values()},
+        splits={split.name: dataclasses.replace(split, class_names=names) for split in changed.values()},
         category_ids=tuple(ids[name] for name in names) if set(names) <= ids.keys() else None,
     )
 
