@@ -224,7 +224,8 @@ def test_an_error_in_an_operation_of_the_users_names_the_image(workers):
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 sys.path.insert(0, sys.argv[1])
 from scenes import sample
 from ssd_keras.data.augment.chains import CHAINS
@@ -249,7 +250,6 @@ def test_no_worker_outlives_its_program(tmp_path, end):
         workers = psutil.Process(program.pid).children(recursive=True)
         assert len(workers) >= 2
         os.kill(program.pid, end) if end != signal.SIGINT else os.killpg(program.pid, end)
-        program.stdout.read()
-        program.wait(30)
+        program.communicate(timeout=60)
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert alive == []
