@@ -58,7 +58,7 @@ def test_every_photograph_is_augmented(samples, name):
     rng = np.random.default_rng(0)
     objects = kept = 0
     for sample in samples:
-        image, boxes, labels = chain(sample, rng, SIZE)
+        image, boxes, labels, _ = chain(sample, rng, SIZE)
         assert image.shape == (*SIZE, 3)
         assert ((boxes >= 0) & (boxes <= 1)).all()
         assert (boxes[:, :2] < boxes[:, 2:]).all()
