@@ -25,13 +25,14 @@ demo: $(INSTALLED)
 
 # The whole suite on TensorFlow, then boxes, loss, decoding and model on the other backends that are installed.
 test: $(INSTALLED)
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 -m "not slow"
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "backends and not slow"
 	if $(BIN)/python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch $(BIN)/python -m pytest -n 2 -m backends; \
 	else echo "torch is not installed: its tests are left out ('make torch' installs it)"; fi
 
-# Also what takes minutes: deep networks on JAX.
+# Also what takes minutes: ten thousand damaged label files, deep networks on JAX.
 test-all: test
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 -m slow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "backends and slow"
 
 check: $(INSTALLED)

@@ -1,7 +1,7 @@
-"""How many pixels an image declares, and the most that are decoded: a header may ask for gigabytes.
+"""How many pixels an image declares, and the most that are decoded: a few bytes may ask for gigabytes.
 
-Decoders make room for what the header says before they find that nothing follows. So the size is looked up
-here first, as leniently as the decoders do it; what is in none of the formats below is not decoded at all.
+Decoders make room for what a header says before they find that nothing follows. So the size is looked up here
+first, as leniently as the decoders do it, and what is in none of the formats below is not decoded at all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 JPEG_BARE = frozenset({0x00, 0x01, 0xFF, *range(0xD0, 0xD9)})
 """Second bytes of what has no length behind it: padding, markers without content, and chance."""
 
-PORTABLE = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,10})(?:\s|#[^\n]*\n)+(\d{1,10})")
+PORTABLE = re.compile(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,10})(?:\s|#[^\n]*\n)+(\d{1,10})(?=[\s#])")
 """The beginning of PBM, PGM and PPM: width and height as text, with comments between."""
 
 TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}

@@ -19,15 +19,18 @@ from typing import Any
 
 import numpy as np
 
+from ssd_keras.classes import checked_class_names
+from ssd_keras.data.checks import shown_text
 from ssd_keras.data.samples import GroundTruth, Problem
+from ssd_keras.errors import InputError
 
 SIDECAR = "ssd-keras.json"
 
 FLAGS = ("difficult", "crowd", "truncated")
 """Marks of boxes, as `GroundTruth` has them."""
 
-LARGEST = 1 << 28
-"""Bytes; a larger file is none of ours."""
+LARGEST = 1 << 25
+"""Bytes; a larger file is none of ours. As Python's objects its content may take twenty times as much."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Sidecar:
     def flags_of(self, image: str, boxes: int) -> list[dict[str, bool]]:
         """Give the flags of each of the `boxes` of an image, by name; all False where nothing is said."""
         stated = self.flags.get(image, {})
-        return [{flag: number in stated.get(flag, ()) for flag in FLAGS} for number in range(boxes)]
+        flagged = {flag: set(stated.get(flag, ())) for flag in FLAGS}
+        return [{flag: number in flagged[flag] for flag in FLAGS} for number in range(boxes)]
 
     def names_or(self, in_use: Iterable[str]) -> tuple[str, ...]:
         """Give the stated class names, or those in use, sorted, where these are not all among them."""
@@ -86,14 +90,14 @@ def read_sidecar(folder: Path, problems: list[Problem]) -> Sidecar:
         if path.stat().st_size > LARGEST:
             raise ValueError("it is too large")
         return _checked(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, RecursionError) as error:
-        problem = f"cannot be understood ({error}), and what it says is left out"
+    except (OSError, ValueError, RecursionError, InputError) as error:
+        problem = f"cannot be understood ({shown_text(str(error))}), and what it says is left out"
         problems.append(Problem(str(path), problem, "correct it, or remove it"))
         return Sidecar()
 
 
 def _checked(content: Any) -> Sidecar:
-    """Check the types of all that a file states; `ValueError` where one is wrong."""
+    """Check all that a file states; `ValueError`, or `InputError` of the class names, where it is wrong."""
     match content:
         case dict():
             names = content.get("class_names", [])
@@ -102,6 +106,7 @@ def _checked(content: Any) -> Sidecar:
             raise ValueError("it holds no JSON object")
     if not _is_list_of(str, names):
         raise ValueError("class_names is no list of texts")
+    checked_names = checked_class_names(names) if names else ()
     if not isinstance(splits, dict) or not all(_is_list_of(str, images) for images in splits.values()):
         raise ValueError("splits is no object of lists of images")
     if not isinstance(flags, dict) or not all(
@@ -109,7 +114,7 @@ def _checked(content: Any) -> Sidecar:
         for one in flags.values()
     ):
         raise ValueError("flags is no object of flags by image")
-    return Sidecar(tuple(names), splits, flags)
+    return Sidecar(checked_names, splits, flags)
 
 
 def _is_list_of(kind: type, values: Any) -> bool:

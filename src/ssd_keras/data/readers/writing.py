@@ -20,6 +20,9 @@ from ssd_keras.errors import InputError
 
 JPEG_QUALITY = 92
 
+LONGEST_STEM = 200
+"""Bytes; file systems take 255, and suffixes and numbers have to fit too."""
+
 UNSAFE_IN_FILE_NAMES = re.compile(r'[^\S ]|[\x00-\x1f\x7f<>:"/\\|?*\ufeff\ud800-\udfff]')
 UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
@@ -62,7 +65,8 @@ def writable_class_names(class_names: Sequence[str]) -> tuple[str, ...]:
 
 def safe_stem(name: str) -> str:
     """Give a file name without suffix that all file systems take and that is as near to `name` as may be."""
-    return UNSAFE_IN_FILE_NAMES.sub("_", name).strip(" .") or "image"
+    short = UNSAFE_IN_FILE_NAMES.sub("_", name).encode()[:LONGEST_STEM].decode(errors="ignore")
+    return short.strip(" .") or "image"
 
 
 def number_text(number: float) -> str:

@@ -56,7 +56,7 @@ def _json_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path] if path.suffix.lower() == ".json" and path.is_file() else []
     with os.scandir(path) as entries:
-        inside = sorted(path / entry.name for entry in entries if entry.is_dir())
+        inside = sorted(path / entry.name for entry in entries if (path / entry.name).is_dir())
     central = [folder for folder in inside if folder.name.lower() == ANNOTATIONS]
     beside_images = [folder / name for folder in inside if folder not in central for name in BESIDE_IMAGES]
     return [
@@ -68,7 +68,11 @@ def _json_files(path: Path) -> list[Path]:
 def _instances_in(folder: Path) -> list[Path]:
     """The JSON files of a folder; where some are named as instances, only those."""
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name.lower().endswith(".json") and entry.is_file()]
+        names = [
+            entry.name
+            for entry in entries
+            if entry.name.lower().endswith(".json") and (folder / entry.name).is_file()
+        ]
     instances = [name for name in names if name.startswith(INSTANCES)]
     if not instances and len(names) > MOST_FILES:
         return []
