@@ -18,6 +18,7 @@ from scenes import sample
 from ssd_keras.data.augment.chains import CHAINS
 from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, make_operations
 from ssd_keras.data.cache import ImageCache
+from ssd_keras.data.images import StoredImage
 from ssd_keras.data.loader import TrainingLoader, detection_batches
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
@@ -202,6 +203,18 @@ def test_a_cache_changes_nothing_and_keeps_within_its_budget(kept, budget, tmp_p
             path.unlink()
         assert_same(first_batches(made, 2), first_batches(made, 2))
         assert made.skipped == {}
+
+
+class PixelsInPack(StoredImage):
+    name = "pack, image 1"
+
+    def load(self):
+        return SAMPLES[0].image
+
+
+def test_pixels_of_a_pack_are_kept_as_they_are():
+    kept = ImageCache("encoded", 10**6).load(0, Sample(PixelsInPack(), GroundTruth.empty(), "1"))
+    assert kept.image is SAMPLES[0].image
 
 
 def test_mixed_images_have_room_for_the_objects_of_all():

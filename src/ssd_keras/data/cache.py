@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.images import encoded_bytes, read_image
+from ssd_keras.data.images import image_content, read_image
 from ssd_keras.data.samples import Sample
 
 Kept = Literal["encoded", "decoded"]
@@ -62,4 +62,4 @@ class ImageCache:
     def _read(self, sample: Sample) -> bytes | NDArray[np.uint8]:
         if self.kept == "decoded":
             return read_image(sample.image, name=sample.name)
-        return encoded_bytes(sample.image)  # type: ignore[arg-type]
+        return image_content(sample.image)

@@ -1,5 +1,6 @@
 """Reading images: from a file, from bytes or from a pack to RGB pixels, upright, or one clear error."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -88,6 +89,19 @@ def encoded_bytes(source: Path | str | bytes | StoredImage) -> bytes:
         return Path(source).read_bytes()
     except OSError as error:
         raise InputError(f"{source} cannot be read ({error.strerror}): check the path") from error
+
+
+def image_content(source: ImageSource) -> bytes | NDArray[np.uint8]:
+    """Give an image as it is stored: its encoded bytes, or its pixels; `InputError` if it cannot be read."""
+    content = loaded(source)
+    return content if isinstance(content, np.ndarray) else encoded_bytes(content)
+
+
+def content_digest(content: bytes | NDArray[np.uint8]) -> bytes:
+    """Give 16 bytes by which images with the same content are known."""
+    return hashlib.blake2b(
+        content if isinstance(content, bytes) else content.tobytes(), digest_size=16
+    ).digest()
 
 
 def resize_image(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

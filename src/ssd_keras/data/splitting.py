@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ssd_keras.data.images import encoded_bytes
+from ssd_keras.data.images import content_digest, image_content
 from ssd_keras.data.samples import Dataset, Sample, Split
 from ssd_keras.errors import InputError
 
@@ -94,9 +93,7 @@ def _all_samples(dataset: Dataset) -> list[Sample]:
 def _groups_of_identical(samples: Sequence[Sample]) -> list[list[Sample]]:
     groups: dict[bytes, list[Sample]] = {}
     for sample in samples:
-        image = sample.image
-        content = image.tobytes() if isinstance(image, np.ndarray) else encoded_bytes(image)
-        groups.setdefault(hashlib.blake2b(content, digest_size=16).digest(), []).append(sample)
+        groups.setdefault(content_digest(image_content(sample.image)), []).append(sample)
     return list(groups.values())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled import CLASS_NAMES, truths
 
 from ssd_keras.data.readers.coco import content as coco_content
 from ssd_keras.data.readers.coco import json_lists, read_coco, recognises_coco, write_coco, writing
@@ -659,32 +660,10 @@ def written_json(root, split):
     return json.loads((root / "annotations" / f"instances_{split}.json").read_text(encoding="utf-8"))
 
 
-NAMES = st.text(
-    st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1, max_size=12
-).filter(lambda name: name == name.strip())
-
-
-@st.composite
-def truths(draw, classes):
-    count = draw(st.integers(0, 4))
-    lows = st.tuples(st.floats(0, 40, width=32), st.floats(0, 40, width=32))
-    sides = st.tuples(st.floats(0.0625, 20, width=32), st.floats(0.0625, 20, width=32))
-    low = np.array(draw(st.lists(lows, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    side = np.array(draw(st.lists(sides, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    flags = st.lists(st.booleans(), min_size=count, max_size=count)
-    return GroundTruth(
-        np.hstack([low, low + side]),
-        draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)),
-        difficult=draw(flags),
-        crowd=draw(flags),
-        truncated=draw(flags),
-    )
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_what_is_written_is_read_again(data):
-    class_names = tuple(data.draw(st.lists(NAMES, min_size=1, max_size=4, unique=True)))
+    class_names = tuple(data.draw(st.lists(CLASS_NAMES, min_size=1, max_size=4, unique=True)))
     ids = st.integers(0, 1 << 40)
     numbers = data.draw(st.lists(ids, min_size=len(class_names), max_size=len(class_names), unique=True))
     image_ids = data.draw(st.lists(st.text(max_size=8) | ids.map(str), min_size=1, max_size=4, unique=True))

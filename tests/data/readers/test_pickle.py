@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled import CLASS_NAMES, truths
 
 from ssd_keras.data.readers import unpickling
 from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle, write_pickle
@@ -641,28 +642,6 @@ def test_of_two_pickles_one_must_be_named(folder):
 
 def sample_of(image_id="a", boxes=((10, 20, 30, 40),), labels=(0,), image=JPEG, **flags):
     return Sample(image, GroundTruth(np.array(boxes, np.float32), np.array(labels), **flags), image_id)
-
-
-CLASS_NAMES = st.text(
-    st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1, max_size=12
-).filter(lambda name: name == name.strip())
-
-
-@st.composite
-def truths(draw, classes):
-    count = draw(st.integers(0, 4))
-    lows = st.tuples(st.floats(0, 40, width=32), st.floats(0, 40, width=32))
-    sides = st.tuples(st.floats(0.0625, 20, width=32), st.floats(0.0625, 20, width=32))
-    low = np.array(draw(st.lists(lows, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    side = np.array(draw(st.lists(sides, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    flags = st.lists(st.booleans(), min_size=count, max_size=count)
-    return GroundTruth(
-        np.hstack([low, low + side]),
-        draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)),
-        difficult=draw(flags),
-        crowd=draw(flags),
-        truncated=draw(flags),
-    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled import CLASS_NAMES, truths
 
 from ssd_keras.data.readers.voc import read_voc, recognises_voc, size_tag, write_voc
 from ssd_keras.data.samples import GroundTruth, Sample
@@ -399,33 +400,10 @@ def assert_same_truth(read, written):
     np.testing.assert_array_equal(read.difficult, written.difficult | written.crowd)
 
 
-# Control characters cannot stand in XML as they are, and blanks at the ends are not read.
-NAMES = st.text(
-    st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1, max_size=12
-).filter(lambda name: name == name.strip())
-
-
-@st.composite
-def truths(draw, classes):
-    count = draw(st.integers(0, 4))
-    lows = st.tuples(st.floats(0, 40, width=32), st.floats(0, 40, width=32))
-    sides = st.tuples(st.floats(0.0625, 20, width=32), st.floats(0.0625, 20, width=32))
-    low = np.array(draw(st.lists(lows, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    side = np.array(draw(st.lists(sides, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    flags = st.lists(st.booleans(), min_size=count, max_size=count)
-    return GroundTruth(
-        np.hstack([low, low + side]),
-        draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)),
-        difficult=draw(flags),
-        crowd=draw(flags),
-        truncated=draw(flags),
-    )
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_what_is_written_is_read_again(data):
-    class_names = data.draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))
+    class_names = data.draw(st.lists(CLASS_NAMES, min_size=1, max_size=4, unique=True))
     image_ids = data.draw(st.lists(st.text(max_size=8), min_size=1, max_size=4, unique=True))
     samples = [Sample(JPEG, data.draw(truths(len(class_names))), image_id) for image_id in image_ids]
     with tempfile.TemporaryDirectory() as folder:

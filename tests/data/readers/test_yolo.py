@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelled import CLASS_NAMES, truths
 
 from ssd_keras.data.readers.yolo import read_yolo, recognises_yolo, write_yolo
 from ssd_keras.data.samples import GroundTruth, Sample
@@ -572,28 +573,6 @@ def assert_same_truth(read, written):
     np.testing.assert_allclose(read.boxes_px, written.boxes_px, rtol=0, atol=1e-3)
     for name in ("labels", "difficult", "crowd", "truncated"):
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
-
-
-CLASS_NAMES = st.text(
-    st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1, max_size=12
-).filter(lambda name: name == name.strip())
-
-
-@st.composite
-def truths(draw, classes):
-    count = draw(st.integers(0, 4))
-    lows = st.tuples(st.floats(0, 40, width=32), st.floats(0, 40, width=32))
-    sides = st.tuples(st.floats(0.0625, 20, width=32), st.floats(0.0625, 20, width=32))
-    low = np.array(draw(st.lists(lows, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    side = np.array(draw(st.lists(sides, min_size=count, max_size=count)), np.float32).reshape(-1, 2)
-    flags = st.lists(st.booleans(), min_size=count, max_size=count)
-    return GroundTruth(
-        np.hstack([low, low + side]),
-        draw(st.lists(st.integers(0, classes - 1), min_size=count, max_size=count)),
-        difficult=draw(flags),
-        crowd=draw(flags),
-        truncated=draw(flags),
-    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size, is_cut_short
 from ssd_keras.data.image_headers import JPEG_START, PNG_START, UPRIGHT, encoded_image_size
-from ssd_keras.data.images import StoredImage, encoded_bytes, loaded, read_image
+from ssd_keras.data.images import StoredImage, content_digest, encoded_bytes, loaded, read_image
 from ssd_keras.data.readers.voc import annotation_of, size_tag
 from ssd_keras.data.samples import Dataset, Problem, Sample
 from ssd_keras.errors import InputError
@@ -67,8 +66,7 @@ def _look_at(sample: Sample, data_format: str) -> Look:
     problems = [*_boxes_that_do_not_fit(sample, size), *_repeated_boxes(sample)]
     if data_format == "voc" and isinstance(sample.image, Path):
         problems += _wrong_size_tag(sample.image, size)
-    digest = hashlib.blake2b(data, digest_size=16).digest()
-    return Look(size, digest, problems, _is_rotated(data))
+    return Look(size, content_digest(data), problems, _is_rotated(data))
 
 
 class _UnusableImageError(Exception):
