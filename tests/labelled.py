@@ -1,8 +1,11 @@
 """Any class names and any ground truth, for property tests of what is written and read again."""
 
+import math
+
 import numpy as np
 from hypothesis import strategies as st
 
+from ssd_keras.boxes.formats import box_area
 from ssd_keras.data.samples import GroundTruth
 
 # Control characters cannot stand in XML as they are, and blanks at the ends are not read.
@@ -25,4 +28,14 @@ def truths(draw, classes):
         difficult=draw(flags),
         crowd=draw(flags),
         truncated=draw(flags),
+        areas=draw(st.lists(st.just(math.nan) | st.floats(0.01, 1e6), min_size=count, max_size=count)),
     )
+
+
+def assert_same_areas(read, written, rtol=0):
+    """Where nothing was known, nothing or the area of the box may be; else what was known."""
+    of_boxes = box_area(written.boxes_px.astype(np.float64))
+    known, unknown = ~np.isnan(written.areas), np.isnan(read.areas)
+    found = np.where(unknown, of_boxes, read.areas)
+    np.testing.assert_allclose(found[known], written.areas[known], rtol=rtol)
+    np.testing.assert_allclose(found[~known], of_boxes[~known], rtol=1e-6)

@@ -1,11 +1,15 @@
 """How well anchors cover boxes, and better ones."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from ssd_keras.boxes import coverage
 from ssd_keras.boxes.anchors import PaperAnchors, ScaledAnchors
 from ssd_keras.boxes.coverage import changed_settings, measure_coverage, suggest_anchors
 from ssd_keras.boxes.iou import pairwise_iou
+from ssd_keras.boxes.size_ranges import coverage_by_size
 
 SIZE = (100, 200)
 FEATURES = [(10, 20), (5, 10)]
@@ -78,3 +82,65 @@ def test_changes_are_named_by_their_fields():
     other = ScaledAnchors((0.2, 0.3, 0.6), (0.5, 1.0, 2.0))
     assert changed_settings(SCALED, other) == {"scales": (0.2, 0.3, 0.6)}
     assert changed_settings(SCALED, SCALED) == {}
+
+
+@each_kind
+@pytest.mark.parametrize("spread", [1.0, 1.02, 3.0])
+def test_suggested_sizes_rise_and_cover_no_fewer_boxes(anchors, spread):
+    rng = np.random.default_rng(1)
+    sides = rng.uniform(0.07, 0.07 * spread, (200, 1)) * [0.5, 1]
+    corners = rng.random((200, 2)) * (1 - sides)
+    boxes = np.concatenate([corners, corners + sides], axis=1)
+    better = suggest_anchors(anchors, SIZE, FEATURES, boxes)
+    sizes = np.array(better.scales if isinstance(better, ScaledAnchors) else better.min_sizes)
+    assert (sizes[1:] >= 1.1 * sizes[:-1]).all()
+    before, after = (measure_coverage(one, SIZE, FEATURES, boxes) for one in (anchors, better))
+    share, overlap = after.gain_over(before)
+    assert share >= 0
+    assert share + overlap > 0.01 or (better is anchors and spread == 3)
+
+
+def test_what_fits_a_sample_of_the_boxes_but_covers_fewer_of_all_is_not_suggested(monkeypatch):
+    boxes = np.concatenate([boxes_of(10, 10, 600), boxes_of(50, 50, 600)])
+    small_only = ScaledAnchors((0.08, 0.1, 0.12), (0.5, 1.0, 2.0))
+    monkeypatch.setattr(coverage, "_candidates", lambda *arguments: iter([small_only]))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: FirstOnes())
+    assert suggest_anchors(SCALED, SIZE, FEATURES, boxes[:600]) is small_only
+    assert suggest_anchors(SCALED, SIZE, FEATURES, boxes) is SCALED
+
+
+class FirstOnes:
+    """Random numbers that leave the order as it is."""
+
+    def permutation(self, count):
+        return np.arange(count)
+
+
+class TestSizeRanges:
+    def test_every_box_is_in_the_range_of_its_size(self):
+        boxes = np.concatenate([boxes_of(25, 18), boxes_of(3, 4, 50), boxes_of(150, 80, 20)])
+        measured = measure_coverage(SCALED, SIZE, FEATURES, boxes)
+        ranges = coverage_by_size(measured, SIZE, boxes)
+        assert sum(one.boxes for one in ranges) == len(boxes)
+        assert sum(one.covered for one in ranges) == (measured.overlaps >= 0.5).sum()
+        px = boxes * [SIZE[1], SIZE[0], SIZE[1], SIZE[0]]
+        sides = np.sqrt((px[:, 2] - px[:, 0]) * (px[:, 3] - px[:, 1]))
+        for one, following in itertools.pairwise(ranges):
+            assert one.high_px == following.low_px
+            assert one.high_px == pytest.approx(one.low_px * 2**0.5)
+            assert one.boxes == ((sides >= one.low_px) & (sides < one.high_px)).sum()
+
+    def test_the_layers_named_have_anchors_of_such_a_size(self):
+        boxes = boxes_of(25, 18)
+        ranges = coverage_by_size(measure_coverage(PAPER, SIZE, FEATURES, boxes), SIZE, boxes)
+        assert {layer for one in ranges for layer in one.layers} == {0, 1}
+        for one in ranges:
+            assert (0 in one.layers) == (one.low_px <= 300**0.5 and one.high_px > 10)
+
+    def test_without_boxes_there_is_none(self):
+        assert coverage_by_size(measure_coverage(PAPER, SIZE, FEATURES, NOTHING), SIZE, NOTHING) == ()
+
+    def test_a_box_smaller_than_a_pixel_is_in_the_first(self):
+        boxes = np.array([[0.5, 0.5, 0.501, 0.501]])
+        ranges = coverage_by_size(measure_coverage(PAPER, SIZE, FEATURES, boxes), SIZE, boxes)
+        assert ranges[0].boxes == 1

@@ -1,14 +1,18 @@
 """`ssd convert` and `ssd anchors` as a user calls them."""
 
+import dataclasses
 import json
 
 import cv2
 import pytest
 import yaml
-from scenes import CLASSES, write_data
+from scenes import CLASSES, sample, write_data
 
 from ssd_keras.cli import main
+from ssd_keras.data import conversion
 from ssd_keras.data.formats import FORMATS, open_dataset
+from ssd_keras.data.readers.voc import write_voc
+from ssd_keras.data.samples import GroundTruth
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,84 @@ def test_an_image_that_cannot_be_read_leaves_no_half_written_folder(call, tmp_pa
     assert [file.name for file in tmp_path.iterdir()] == ["data"]
 
 
+def test_a_list_that_leaves_images_out_is_told_and_an_empty_one_refused(call, data, tmp_path):
+    (tmp_path / "list.txt").write_text("0001\n")
+    lists = ("--lists.few", tmp_path / "list.txt")
+    status, _, err = call("convert", data, tmp_path / "out", "--to", "csv", *lists)
+    assert status == 0
+    assert "15 of 16 images are in no list, and left out" in err
+    (tmp_path / "list.txt").write_text("")
+    status, _, err = call("convert", data, tmp_path / "empty", "--to", "csv", *lists)
+    assert status == 1
+    assert "list.txt is empty" in err
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["list.txt", "out"]
+
+
+def test_classes_that_look_like_numbers_stay_what_they_are(call, tmp_path):
+    write_voc(tmp_path / "digits", {"train": [sample(1), sample(2)]}, ["1", "0"])
+    status, out, err = call("convert", tmp_path / "digits", tmp_path / "out", "--to", "csv", "--json")
+    assert status == 0, err
+    assert json.loads(out)["class_names"] == ["1", "0"]
+
+
+def test_a_data_set_named_twice_is_taken_once(call, data, tmp_path):
+    status, out, err = call("convert", data, tmp_path / "out", "--to", "coco", "--also", data, "--json")
+    assert status == 0, err
+    assert json.loads(out)["splits"] == {"test": 4, "train": 8, "val": 4}
+    assert "name each data set once" in err
+
+
+def test_a_copy_inside_of_the_data_set_is_refused(call, tmp_path):
+    inside = write_data(tmp_path / "set", train=2)
+    before = sorted(inside.rglob("*"))
+    for out in (inside / "copy", inside / "JPEGImages" / ".." / "copy", inside):
+        status, _, err = call("convert", inside, out, "--to", "csv")
+        assert status == 1
+        assert "lies inside of the data set" in err
+    assert sorted(inside.rglob("*")) == before
+
+
+def test_into_the_empty_folder_one_works_in(call, data, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    status, out, err = call("convert", data, ".", "--to", "coco", "--json")
+    assert status == 0, err
+    assert json.loads(out)["splits"] == {"test": 4, "train": 8, "val": 4}
+    assert [file.name for file in tmp_path.iterdir()] == ["here"]
+
+
+@pytest.mark.parametrize("to", ["csv", "hdf5"])
+def test_an_interruption_says_what_is_kept(call, data, tmp_path, monkeypatch, to):
+    def interrupted(split, on_progress):
+        yield split[0]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conversion, "_counted", interrupted)
+    status, _, err = call("convert", data, tmp_path / "out", "--to", to)
+    assert status == 130
+    assert ("nothing of it is kept" in err) == (to == "csv")
+    assert [file.name for file in tmp_path.iterdir()] == ([] if to == "csv" else ["unfinished-out"])
+
+
+def test_a_negative_seed_is_wrong_usage(call, data, tmp_path):
+    fractions = ("--fractions.one", "0.5", "--fractions.other", "0.5")
+    status, _, err = call("convert", data, tmp_path / "out", "--to", "csv", "--seed", "-1", *fractions)
+    assert status == 2
+    assert "seed" in err
+
+
+def test_boxes_that_change_in_the_copy_are_told(call, tmp_path):
+    wrong = write_data(tmp_path / "wrong", train=1)
+    file = next((wrong / "Annotations").iterdir())
+    large = file.read_text().replace("<width>128", "<width>1280").replace("<height>96", "<height>960")
+    box = "<object><name>red</name><bndbox><xmin>20</xmin><ymin>10</ymin><xmax>300</xmax><ymax>30</ymax>"
+    file.write_text(large.replace("</annotation>", f"{box}</bndbox></object></annotation>"))
+    status, _, err = call("convert", wrong, tmp_path / "copy", "--to", "csv")
+    assert status == 0
+    assert "reaches out of the image" in err
+    assert str(tmp_path / "copy") in err
+
+
 def test_anchors_are_measured_and_better_ones_fit_into_a_recipe(call, data, tmp_path):
     status, out, err = call("anchors", data, "--image-size", "96", "128", "--json")
     assert status == 0, err
@@ -137,6 +219,21 @@ class TestInspect:
         status, out, _ = call("inspect", tmp_path / "copy", "--json")
         again = json.loads(out)
         assert (again["format"], again["images"], again["problems"]) == ("voc", 4, [])
+
+    def test_a_copy_that_reads_otherwise_is_not_kept(self, call, faulty, tmp_path, monkeypatch):
+        def lose_a_box(folder, splits, *arguments, **options):
+            kept = {
+                name: [dataclasses.replace(one, ground_truth=GroundTruth.empty()) for one in samples]
+                for name, samples in splits.items()
+            }
+            write_voc(folder, kept, *arguments, **options)
+
+        formats = [dataclasses.replace(one, write=lose_a_box) for one in FORMATS if one.name == "voc"]
+        monkeypatch.setattr(conversion, "FORMATS", formats)
+        status, _, err = call("inspect", faulty, "--fix", tmp_path / "copy")
+        assert status == 1
+        assert "reads with 0 boxes" in err
+        assert not (tmp_path / "copy").exists()
 
     def test_the_page_stands_alone_and_escapes_names(self, call, tmp_path):
         odd = write_data(tmp_path / "a <b> & c", train=3)

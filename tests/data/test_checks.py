@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssd_keras.data.checks import check_box, image_size, is_cut_short
+from ssd_keras.data.checks import check_box, counted, image_size, is_cut_short
 from ssd_keras.data.images import read_image
 
 SIZE = (480, 640)
@@ -148,3 +148,9 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image():
 def test_formats_without_a_known_end_are_never_cut_short():
     assert not is_cut_short(encoded(".bmp")[:50])
     assert not is_cut_short(b"")
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 boxes"), (1, "1 box"), (2, "2 boxes")])
+def test_numbers_and_their_nouns(number, said):
+    assert counted(number, "box", "boxes") == said
+    assert counted(number, "image") == said.replace("boxes", "images").replace("box", "image")

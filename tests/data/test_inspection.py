@@ -6,8 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
+from ssd_keras.boxes.anchors import ScaledAnchors
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.inspection import inspect_dataset
+from ssd_keras.data.inspection.anchor_fit import Network
 from ssd_keras.data.readers.voc import write_voc
 from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
 
@@ -152,4 +154,60 @@ def test_a_wrong_size_tag_is_named(tmp_path):
     annotation.write_text(annotation.read_text().replace("<width>100<", "<width>99<"))
     problem = the_problem(open_dataset(tmp_path / "voc"))
     assert problem.file == str(annotation)
-    assert problem.problem == "states a size of 99 × 60, but the image is 100 × 60"
+    assert problem.problem == "states a size of 99 × 60 for a.jpg, but the image is 100 × 60"
+
+
+def test_tiny_boxes_are_found_at_the_input_of_the_network():
+    data = dataset_of(train=[sample_of("a", boxes=[(0, 0, 50, 50), (0, 0, 50, 0.5)]), sample_of("b")])
+    found = inspect_dataset(data)
+    assert found.tiny_boxes == {"a": (2,)}
+    assert found.tiny == found.as_json()["tiny_boxes"] == 1
+    assert inspect_dataset(data, input_size=(600, 600)).tiny_boxes == {}
+
+
+def test_the_anchors_of_a_network_are_compared_with_all_boxes_but_crowds():
+    network = Network("small", ScaledAnchors((0.2, 0.5), (1.0,)), (100, 100), [(10, 10)])
+    boxes = [(35, 21, 55, 33), (0, 0, 2, 1), (0, 0, 100, 60)]
+    found = inspect_dataset(dataset_of(train=[sample_of("a", boxes=boxes, crowd=[0, 0, 1])]), network=network)
+    assert found.input_size == (100, 100)
+    assert found.anchor_fit.boxes == 2
+    assert found.anchor_fit.coverage.share == 0.5
+    assert sum(one.boxes for one in found.anchor_fit.sizes) == 2
+    json.dumps(found.as_json(), allow_nan=False)
+    assert inspect_dataset(dataset_of(train=[]), network=network).anchor_fit.sizes == ()
+
+
+def test_copies_with_other_boxes_are_told_apart_from_those_with_the_same():
+    image = encoded(1)
+    same = dataset_of(train=[sample_of("a", image), sample_of("b", image)])
+    assert the_problem(same).problem == "has the same bytes as a, also in the split train"
+    other = dataset_of(train=[sample_of("a", image), sample_of("b", image, [])])
+    assert the_problem(other).problem.endswith("train, with other boxes (0 and 1)")
+
+
+def test_pixels_of_another_shape_are_another_image():
+    pixels = np.zeros((60, 100, 3), np.uint8)
+    data = dataset_of(train=[sample_of("a", pixels), sample_of("b", pixels.reshape(100, 60, 3), [])])
+    assert inspect_dataset(data).problems == ()
+
+
+def test_imbalance_is_between_classes():
+    assert inspect_dataset(dataset_of(train=[sample_of("a")])).imbalance is None
+    both = dataset_of(train=[sample_of("a", boxes=[(0, 0, 9, 9)] * 3, labels=[0, 0, 1])])
+    assert inspect_dataset(both).imbalance == 2
+    names = ("cat",)
+    one = Dataset(names, {"train": Split("train", (sample_of("a"),), names)}, "test")
+    assert inspect_dataset(one).imbalance is None
+
+
+def test_decoders_do_not_talk_and_speak_again_afterwards(capfd):
+    level = cv2.utils.logging.getLogLevel()
+    inspect_dataset(dataset_of(train=[sample_of("a", encoded(1, ".bmp")[:900])]))
+    assert capfd.readouterr().err == ""
+    assert cv2.utils.logging.getLogLevel() == level
+
+
+def test_a_problem_is_one_line_that_a_terminal_can_show():
+    problem = Problem("a\nb\x1b[31m", "class 'x\u2028y\u202e'", "do\x85it")
+    assert str(problem) == "a b [31m: class 'x y ': do it"
+    assert problem.file == "a\nb\x1b[31m"

@@ -1,10 +1,12 @@
 """Batches: what is in them, in which order, and what happens to images that cannot be read."""
 
+import dataclasses
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from itertools import islice
 from pathlib import Path
@@ -13,14 +15,14 @@ import cv2
 import numpy as np
 import psutil
 import pytest
-from scenes import sample
+from scenes import CLASSES, sample
 
-from ssd_keras.data.augment.chains import CHAINS
+from ssd_keras.data.augment.chains import CHAINS, OriginalChain
 from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, make_operations
 from ssd_keras.data.cache import ImageCache
 from ssd_keras.data.images import StoredImage
-from ssd_keras.data.loader import TrainingLoader, detection_batches
-from ssd_keras.data.samples import GroundTruth, Sample
+from ssd_keras.data.loader import AugmentationError, TrainingLoader, detection_batches
+from ssd_keras.data.samples import GroundTruth, Sample, Split
 from ssd_keras.errors import InputError
 
 SIZE = (48, 64)
@@ -236,6 +238,104 @@ def test_an_error_in_an_operation_of_the_users_names_the_image(workers):
         next(iter(made.batches))
 
 
+def changed(one, boxes_px, labels):
+    return dataclasses.replace(one, ground_truth=GroundTruth(boxes_px, labels))
+
+
+def none_for_the_third(one):
+    return None if one.image_id == "0002" else one
+
+
+def twelve_times(one):
+    truth = one.ground_truth
+    return changed(one, np.tile(truth.boxes_px, (12, 1)), np.tile(truth.labels, 12))
+
+
+def other_classes(one):
+    return changed(one, one.ground_truth.boxes_px, one.ground_truth.labels + 7)
+
+
+def no_number(one):
+    return changed(one, one.ground_truth.boxes_px * np.nan, one.ground_truth.labels)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (none_for_the_third, "0002: its augmentation failed .none_for_the_third gave a NoneType, no sample"),
+        (twelve_times, "its augmentation failed .36 objects where there is room for 8; .* partner_count"),
+        (other_classes, r"its augmentation failed .it gave the label [78], and they go from 0 to 1"),
+        (no_number, "its augmentation failed .no_number gave the box .nan, nan, nan, nan"),
+    ],
+)
+def test_a_function_at_fault_ends_the_run_and_leaves_no_image_out(function, words):
+    split = Split("train", tuple(sample(number, objects=3) for number in range(4)), CLASSES)
+    made = TrainingLoader(split, SIZE, 2, OperationChain([function]), seed=0)
+    with pytest.raises(AugmentationError, match=words) as error:
+        first_batches(made)
+    assert made.skipped == {}
+    assert made.failure is error.value
+
+
+def test_a_function_may_add_the_objects_of_as_many_images_as_it_says():
+    def many(one):
+        return twelve_times(one)
+
+    many.partner_count = 11
+    made = TrainingLoader([sample(1, objects=3)], SIZE, 1, OperationChain([many]), seed=0)
+    _, truth = first_batches(made, 1)[0]
+    assert (truth["labels"] >= 0).sum() == 36
+
+
+def test_the_users_error_comes_through_whatever_it_became():
+    made = TrainingLoader([sample(3)], SIZE, 1, OperationChain([broken_operation]), seed=0)
+
+    def hide():
+        try:
+            first_batches(made)
+        except InputError:
+            raise RuntimeError("a page of another library") from None
+
+    with pytest.raises(AugmentationError, match="a fault of mine"), made.telling_failure():
+        hide()
+    with pytest.raises(KeyError), loader(SAMPLES).telling_failure():
+        raise KeyError("no fault of the batches")
+
+
+def test_a_killed_worker_is_one_line():
+    made = loader(SAMPLES, chain="ssd", workers=2)
+    batches = iter(made.batches)
+    next(batches)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    with pytest.raises(InputError, match=r"a worker process was killed .signal 9; .*--workers") as error:
+        for _ in batches:
+            pass
+    assert made.failure is error.value
+    assert "\n" not in str(error.value)
+
+
+def test_what_cannot_be_handed_to_workers_is_said():
+    held = threading.Lock()
+    chain = OperationChain([lambda one: one if held else None])
+    made = TrainingLoader(SAMPLES, SIZE, 2, chain, seed=0, workers=1)
+    with pytest.raises(InputError, match=r"cannot be handed to worker processes .*FILE\.py:FUNCTION"):
+        first_batches(made, 1)
+
+
+def jpegs():
+    for each in SAMPLES:
+        image = cv2.resize(each.image, None, fx=4, fy=4)
+        yield dataclasses.replace(each, image=cv2.imencode(".jpg", image)[1].tobytes())
+
+
+def test_decoded_pixels_give_what_full_decoding_gives_whatever_the_budget():
+    samples = list(jpegs())
+    full = TrainingLoader(samples, SIZE, 4, OriginalChain(reduced_decoding=False), seed=0)
+    for budget in (0, 2_000_000, 10_000_000):
+        cached = loader(samples, chain="ssd", cache=ImageCache("decoded", budget))
+        assert_same(first_batches(full), first_batches(cached))
+
+
 PROGRAM = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
@@ -250,6 +350,43 @@ if __name__ == "__main__":
         print(".", flush=True)
         time.sleep(0.05)
 """
+
+
+SMALL = PROGRAM.replace("sample(n)", "dataclasses.replace(sample(n), image=sample(n).image[:8, :8])").replace(
+    "import signal", "import dataclasses, signal"
+)
+"""A program whose data fit into a pipe, so that its workers are started at once."""
+
+WITHOUT_GUARD = SMALL.replace('if __name__ == "__main__":', "if True:")
+
+
+def test_a_script_that_each_worker_runs_again_is_told_so(tmp_path):
+    (tmp_path / "program.py").write_text(WITHOUT_GUARD)
+    command = [sys.executable, str(tmp_path / "program.py"), str(Path(__file__).parents[1])]
+    program = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert program.returncode == 1
+    assert "a worker process began to train as well" in program.stderr
+    assert "a worker process ended by itself (status 1" in program.stderr
+    assert 'if __name__ == "__main__":' in program.stderr
+
+
+def test_an_interrupt_while_workers_start_is_the_programs_alone(tmp_path):
+    (tmp_path / "program.py").write_text(SMALL)
+    command = [sys.executable, str(tmp_path / "program.py"), str(Path(__file__).parents[1])]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as program:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            started = psutil.Process(program.pid).children()
+            if any("spawn_main" in " ".join(one.cmdline()) for one in started):
+                break
+            time.sleep(0.02)
+        time.sleep(0.3)  # the workers are importing, which takes them seconds
+        os.killpg(program.pid, signal.SIGINT)
+        _, said = program.communicate(timeout=60)
+    assert said.count("KeyboardInterrupt") == 1, said
+    assert "spawn_main" not in said
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -1,5 +1,7 @@
 """Data sets out of data sets."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,57 @@ def test_data_sets_are_taken_together_split_by_split():
     assert merged["test"][0].ground_truth.labels.tolist() == [2]
     assert merged.problems == (problem,)
     assert merge_datasets([one]) is one
+
+
+def file_dataset(image, boxes=1, split="train"):
+    truth = GroundTruth(np.array(BOXES[:boxes]), np.zeros(boxes))
+    return Dataset(("a",), {split: Split(split, (Sample(image, truth, "one"),), ("a",))}, "voc")
+
+
+def test_a_file_in_two_data_sets_is_taken_once_and_told(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    image = tmp_path / "a.jpg"
+    merged = merge_datasets([file_dataset(image), file_dataset(Path("x/../a.jpg"))])
+    assert len(merged["train"]) == 1
+    (problem,) = merged.problems
+    assert str(problem).endswith("with the same objects and is taken once: name each data set once")
+
+
+def test_what_only_looks_like_a_file_in_two_data_sets_stays(tmp_path):
+    image = tmp_path / "a.jpg"
+    for other in (file_dataset(image, 2), file_dataset(tmp_path / "b.jpg"), file_dataset(image, split="val")):
+        merged = merge_datasets([file_dataset(image), other])
+        assert sum(map(len, merged.values())) == 2
+        assert merged.problems == ()
+    assert len(merge_datasets([dataset("a", [0]), dataset("a", [0])])["train"]) == 2  # pixels
+
+
+def test_a_sample_that_one_data_set_has_in_two_splits_stays_in_both(tmp_path):
+    sample = file_dataset(tmp_path / "a.jpg")["train"][0]
+    both = {name: Split(name, (sample,), ("a",)) for name in ("train", "trainval")}
+    other = file_dataset(tmp_path / "b.jpg")
+    merged = merge_datasets([Dataset(("a",), both, "voc"), other])
+    assert {name: len(split) for name, split in merged.items()} == {"train": 2, "trainval": 1}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "joined"),
+    [
+        ((1, 90), (90, 5), (1, 90, 5)),
+        ((1, 90), None, None),
+        (None, None, None),
+        ((1, 90), (91, 5), None),  # class b has two numbers
+        ((1, 90), (90, 1), None),  # number 1 has two classes
+    ],
+)
+def test_numbers_of_classes_are_joined_unless_they_contradict(one, other, joined):
+    datasets = [dataset("ab", [0], category_ids=one), dataset("bc", [0], category_ids=other)]
+    assert merge_datasets(datasets).category_ids == joined
+
+
+def test_numbers_of_one_data_set_do_for_another_with_the_same_classes():
+    datasets = [dataset("ab", [0]), dataset("ab", [0], category_ids=(3, 4))]
+    assert merge_datasets(datasets).category_ids == (3, 4)
 
 
 def test_the_order_of_the_first_counts_where_classes_are_not_sorted():

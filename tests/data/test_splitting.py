@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
-from ssd_keras.data.splitting import split_by_fractions, split_by_lists
+from ssd_keras.data.splitting import remarks_on_lists, split_by_fractions, split_by_lists
 from ssd_keras.errors import InputError
 
 
@@ -91,6 +91,69 @@ def test_lists_name_images_by_id_by_file_or_by_path(tmp_path):
     found = split_by_lists(data, {"train": tmp_path / "train.txt", "val": tmp_path / "val.txt"})
     assert ids(found["train"]) == ["7", "two words"]
     assert ids(found["val"]) == ["three"]
+
+
+def named(folder, *paths, ids=None):
+    """A data set of files of these paths."""
+    image_ids = ids or paths
+    samples = tuple(
+        Sample(folder / path, GroundTruth.empty(), image_id)
+        for path, image_id in zip(paths, image_ids, strict=True)
+    )
+    return Dataset(("a",), {"all": Split("all", samples, ("a",))}, "coco")
+
+
+@pytest.mark.parametrize("before", ["", "/elsewhere/rf_coco/", "./", "C:\\data\\"])
+def test_of_images_of_one_name_the_path_tells_which(tmp_path, before):
+    data = named(tmp_path / "set", "train/a.jpg", "valid/a.jpg", "valid/b.jpg", ids=["1", "2", "3"])
+    (tmp_path / "train.txt").write_text(f"{before}train/a.jpg\n")
+    (tmp_path / "val.txt").write_text(f"{before}valid/a\n{before}valid/b.png\n".replace("/", "\\"))
+    found = split_by_lists(data, {"train": tmp_path / "train.txt", "val": tmp_path / "val.txt"})
+    assert {name: ids(split) for name, split in found.items()} == {"train": ["1"], "val": ["2", "3"]}
+
+
+@pytest.mark.parametrize("line", ["a.jpg", "a", "other/a.jpg"])
+def test_a_name_of_two_images_is_refused(tmp_path, line):
+    data = named(tmp_path / "set", "train/a.jpg", "valid/a.jpg")
+    (tmp_path / "list.txt").write_text(line)
+    with pytest.raises(
+        InputError, match=r"line 1: '.*' may be 2 images, .*train/a.jpg and .*: write its path"
+    ):
+        split_by_lists(data, {"train": tmp_path / "list.txt"})
+
+
+def test_ids_that_are_the_numbers_of_other_files(tmp_path):
+    data = named(tmp_path, "1.jpg", "2.jpg", ids=["2", "1"])
+    (tmp_path / "list.txt").write_text("2\n2.jpg\n")
+    found = split_by_lists(data, {"train": tmp_path / "list.txt"})
+    assert [sample.image.name for sample in found["train"]] == ["1.jpg", "2.jpg"]
+
+
+def test_images_in_two_lists_and_in_none_are_told(tmp_path):
+    data = named(tmp_path, "a.jpg", "b.jpg", "c.jpg")
+    (tmp_path / "one.txt").write_text("a.jpg\na.jpg\n")
+    (tmp_path / "two.txt").write_text("a.jpg\nb.jpg\n")
+    found = split_by_lists(data, {name: tmp_path / f"{name}.txt" for name in ("one", "two")})
+    none, several = remarks_on_lists(data, found)
+    assert none == f"1 of 3 images is in no list, and left out; the first: {tmp_path / 'c.jpg'}"
+    assert several == f"1 of 3 images is in more than one list; the first: {tmp_path / 'a.jpg'}"
+    (tmp_path / "one.txt").write_text("c.jpg")
+    found = split_by_lists(data, {name: tmp_path / f"{name}.txt" for name in ("one", "two")})
+    assert remarks_on_lists(data, found) == []
+
+
+@pytest.mark.parametrize("line", [".", "/", "..", "a/..", "\\"])
+def test_a_line_without_a_name_is_no_image(tmp_path, line):
+    (tmp_path / "list.txt").write_text(line)
+    with pytest.raises(InputError, match="line 1: there is no image"):
+        split_by_lists(named(tmp_path, "a.jpg"), {"train": tmp_path / "list.txt"})
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_an_empty_list_is_refused(tmp_path, text):
+    (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(InputError, match=r"list.txt is empty"):
+        split_by_lists(dataset(different(2)), {"train": tmp_path / "list.txt"})
 
 
 def test_lists_that_cannot_be_followed_are_refused(tmp_path):

@@ -95,10 +95,14 @@ class Guard:
         if event == "os.mkdir" and path.is_dir():
             return  # a folder that may be there already is asked for, and is
         here = self.allowed
-        if here is None or not any(
-            path.is_relative_to(one) for one in (here, here.with_name(f"unfinished-{here.name}"))
-        ):
+        if here is None or not (path.is_relative_to(here) or _is_unfinished(path, here)):
             raise Fault(f"{event} of {path}")
+
+
+def _is_unfinished(path: Path, out: Path) -> bool:
+    """Tell whether a path is that of what becomes `out`, or inside: beside it, under a name of its own."""
+    beside = path.relative_to(out.parent).parts if path.is_relative_to(out.parent) else ()
+    return bool(beside) and beside[0].startswith(f"unfinished-{out.name}")
 
 
 class Readings:
@@ -140,7 +144,7 @@ class Readings:
                 raise Fault(f"new files: {self._around(self.folder) - self.expected}")
 
     def _remove_output(self) -> None:
-        for place in (self.out, self.out.with_name(f"unfinished-{self.out.name}")):
+        for place in (self.out, *self.out.parent.glob(f"unfinished-{self.out.name}*")):
             shutil.rmtree(place, ignore_errors=True)
             place.unlink(missing_ok=True)  # a pack; one whose conversion failed is left to be gone on with
 
@@ -205,6 +209,9 @@ class Readings:
             raise Fault(f"boxes {boxes.tolist()}")
         if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
             raise Fault(f"labels {labels.tolist()} of {classes} classes")
+        areas = one.ground_truth.areas
+        if not (np.isnan(areas) | (np.isfinite(areas) & (areas > 0))).all():
+            raise Fault(f"areas {areas.tolist()}")
         if not isinstance(one.image_id, str):
             raise Fault(f"image id {one.image_id!r}")
         if isinstance(one.image, Path):

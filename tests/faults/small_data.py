@@ -39,7 +39,8 @@ def splits_of_four() -> dict[str, list[Sample]]:
     samples = [sample(0), sample(1, 3), sample(2), sample(3, 0)]
     truth = samples[1].ground_truth
     flags = np.eye(3, dtype=bool)
-    marked = dataclasses.replace(truth, difficult=flags[0], crowd=flags[1], truncated=flags[2])
+    areas = np.array([700.5, np.nan, 31])
+    marked = dataclasses.replace(truth, difficult=flags[0], crowd=flags[1], truncated=flags[2], areas=areas)
     samples[1] = dataclasses.replace(samples[1], ground_truth=marked)
     return {"train": samples[:3], "val": samples[3:] + samples[:1]}
 
@@ -185,7 +186,17 @@ WORDS: Mapping[str, Vocabulary] = {
         ),
         keys=(
             *(b"annotation", b"object", b"bndbox", b"name", b"size", b"width", b"height", b"xmin", b"ymin"),
-            *(b"xmax", b"ymax", b"difficult", b"truncated", b"crowd", b"filename", b"class_names", b"flags"),
+            *(
+                b"xmax",
+                b"ymax",
+                b"difficult",
+                b"truncated",
+                b"crowd",
+                b"filename",
+                b"class_names",
+                b"flags",
+                b"area",
+            ),
         ),
         nests=(b"<object>", b"<a>", b"<name>", b"<bndbox><xmin>", b"[", b'{"a":'),
     ),
@@ -278,6 +289,7 @@ WORDS: Mapping[str, Vocabulary] = {
             b"blue",
             b"red",
             b"flags",
+            b"areas",
         ),
         nests=(b"[", b"{a: ", b"- ", b"? ", b"&a [", b"!!seq ["),
     ),
@@ -392,6 +404,7 @@ WORDS: Mapping[str, Vocabulary] = {
                 b"class_names",
                 b"splits",
                 b"flags",
+                b"areas",
                 b"train",
                 b"blue",
                 b"builtins",

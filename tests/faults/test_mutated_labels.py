@@ -69,6 +69,7 @@ def test_a_seed_gives_the_same_damage_again():
         "import os; os.system('true')",
         "import subprocess; subprocess.run(['true'])",
         "open(outside, 'w')",
+        "open(Path(inside).parent.with_name('unfinished-other'), 'w')",
         "import pathlib; pathlib.Path(outside).unlink()",
         "import os; os.rename(inside, outside)",
     ],

@@ -63,3 +63,9 @@ def test_a_picture_is_written_and_read_again(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         save_picture(tmp_path / "file" / "p.png", GREY)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "ca\x85t", "\x00", "x\u202ey", "\udcff"])
+def test_names_that_no_font_can_draw_are_drawn_without_what_it_lacks(name):
+    found = Detections([[40, 50, 100, 110]], [0.9], [0], (name,), (120, 160))
+    assert (draw_detections(GREY, found) != GREY).any()

@@ -25,6 +25,13 @@ BOXES_AT_ONCE = 64
 FITTED_BOXES, FINALISTS = 600, 24
 """So many boxes are looked at while searching, and so many candidates are measured with all anchors."""
 
+MEASURED_ON_ALL = 6
+"""So many of the best candidates are measured on all boxes until one is good."""
+
+RISES = (1.15, 1.35, 1.6, 2.0)
+LEAST_RISE = 1.1
+"""Factor from a predictor layer's size to the next one's, at least."""
+
 WORTHWHILE = 0.01
 """Gain of covered share and mean IoU together from which a change is suggested."""
 
@@ -72,6 +79,27 @@ class Coverage:
         """The mean IoU of boxes and their best anchors; 0 without boxes."""
         return float(self.overlaps.mean()) if len(self.overlaps) else 0.0
 
+    def gain_over(self, other: Coverage) -> tuple[float, float]:
+        """Give by how much `share` and `mean_overlap` are above those of another."""
+        return self.share - other.share, self.mean_overlap - other.mean_overlap
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as the command line prints it."""
+        return {
+            "covered": round(self.share, 4),
+            "mean_best_iou": round(self.mean_overlap, 4),
+            "layers": [
+                {
+                    "feature_size": list(layer.feature_size),
+                    "anchors": layer.anchors,
+                    "sides_px": [round(side, 1) for side in layer.sides_px],
+                    "boxes": layer.boxes,
+                    "covered": layer.covered,
+                }
+                for layer in self.layers
+            ],
+        }
+
 
 def measure_coverage(
     anchors: Anchors, image_size: Size, feature_sizes: Sequence[Size], boxes: Boxes
@@ -103,31 +131,43 @@ def suggest_anchors(
     """Look for sizes and aspect ratios that cover `boxes` (N, 4) better than those of `anchors`.
 
     No more boxes stand at each cell than before. Sizes between quantiles of those of the boxes are tried,
-    spaced evenly or by a constant factor, and multiples of those of `anchors`; aspect ratios as usual, and
-    quantiles of those of the boxes. Candidates whose shapes fit best are then measured in their places, on up
-    to 600 boxes.
+    spaced evenly or by a constant factor, and multiples of those of `anchors`, none larger than the image;
+    aspect ratios as usual, and quantiles of those of the boxes. Sizes rise from layer to layer by a tenth at
+    least: a layer for boxes of a size that another has already would learn little. Candidates whose shapes
+    fit best are then measured in their places, on up to 600 boxes, and the best of them on all.
 
     Returns:
-        The best by the sum of covered share and mean IoU, or `anchors` where none gains at least 0.01.
+        The best by the sum of covered share and mean IoU, or `anchors` where none gains at least 0.01 without
+        covering fewer boxes.
     """
     if not len(boxes):
         return anchors
     chosen = np.random.default_rng(seed).permutation(len(boxes))[:FITTED_BOXES]
-    boxes = boxes[chosen]
+    fitted = boxes[chosen]
     height, width = image_size
-    shapes = (boxes[:, 2:] - boxes[:, :2]) * np.array([width, height])
+    shapes = (fitted[:, 2:] - fitted[:, :2]) * np.array([width, height])
 
     def shape_fit(candidate: Anchors) -> float:
         overlaps = _shape_overlaps(np.concatenate(candidate.cell_shapes(image_size)), shapes)
         return _score(overlaps)
 
-    finalists = sorted(_candidates(anchors, image_size, shapes), key=shape_fit, reverse=True)[:FINALISTS]
+    def measured(candidate: Anchors, boxes: Boxes) -> Coverage:
+        return measure_coverage(candidate, image_size, feature_sizes, boxes)
 
-    def fit(candidate: Anchors) -> float:
-        return _score(measure_coverage(candidate, image_size, feature_sizes, boxes).overlaps)
-
-    best = max(finalists, key=fit, default=anchors)
-    return best if fit(best) >= fit(anchors) + WORTHWHILE else anchors
+    largest = max(max(_sizes_of(anchors)), _largest_size(anchors, image_size))
+    candidates = [
+        one
+        for one in _candidates(anchors, image_size, shapes)
+        if _sizes_rise(one) and max(_sizes_of(one)) <= largest
+    ]
+    finalists = sorted(candidates, key=shape_fit, reverse=True)[:FINALISTS]
+    finalists.sort(key=lambda candidate: _score(measured(candidate, fitted).overlaps), reverse=True)
+    present = measured(anchors, boxes)
+    for candidate in finalists[:MEASURED_ON_ALL]:
+        found = measured(candidate, boxes)
+        if found.share >= present.share and _score(found.overlaps) >= _score(present.overlaps) + WORTHWHILE:
+            return candidate
+    return anchors
 
 
 def changed_settings(old: Anchors, new: Anchors) -> dict[str, Any]:
@@ -157,15 +197,29 @@ def _shape_overlaps(anchor_shapes: Boxes, shapes: Boxes) -> NDArray[np.float64]:
 
 def _candidates(anchors: Anchors, image_size: Size, shapes: Boxes) -> Iterator[Anchors]:
     sides = np.sqrt(shapes.prod(axis=1))
-    old_sizes = np.array(anchors.min_sizes if isinstance(anchors, PaperAnchors) else anchors.scales)
+    old_sizes = np.array(_sizes_of(anchors))
+    unit = min(image_size) / _largest_size(anchors, image_size)
     for factor in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.5):
         yield from _with_sizes(anchors, old_sizes * factor, shapes)
     lows, highs = np.quantile(sides, (0.01, 0.05, 0.15, 0.3)), np.quantile(sides, (0.7, 0.9, 0.97, 1.0))
     for low, high in itertools.product(np.unique(lows), np.unique(highs)):
         for space in (np.linspace, np.geomspace):
-            sizes = space(low, high, len(old_sizes))
-            relative = not isinstance(anchors, PaperAnchors)
-            yield from _with_sizes(anchors, sizes / min(image_size) if relative else sizes, shapes)
+            yield from _with_sizes(anchors, space(low, high, len(old_sizes)) / unit, shapes)
+    for low, rise in itertools.product(np.unique(lows), RISES):  # where all boxes are of about one size
+        yield from _with_sizes(anchors, low * rise ** np.arange(len(old_sizes)) / unit, shapes)
+
+
+def _sizes_of(anchors: Anchors) -> tuple[float, ...]:
+    return anchors.min_sizes if isinstance(anchors, PaperAnchors) else anchors.scales
+
+
+def _largest_size(anchors: Anchors, image_size: Size) -> float:
+    """The size of the whole image, in the unit of `_sizes_of`."""
+    return min(image_size) if isinstance(anchors, PaperAnchors) else 1.0
+
+
+def _sizes_rise(anchors: Anchors) -> bool:
+    return all(later >= LEAST_RISE * size for size, later in itertools.pairwise(_sizes_of(anchors)))
 
 
 def _with_sizes(anchors: Anchors, sizes: Boxes, shapes: Boxes) -> Iterator[Anchors]:

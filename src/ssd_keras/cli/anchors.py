@@ -5,20 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 from rich.console import Console
 from rich.table import Table
 
 from ssd_keras.backend import import_keras_quietly
-from ssd_keras.cli.options import Output, note, print_json, report_problems
+from ssd_keras.cli.options import Output, checked_image_size, note, print_json, report_problems
+from ssd_keras.data.checks import counted, silent_decoders
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
+    from ssd_keras.boxes.anchors import Anchors
     from ssd_keras.boxes.coverage import Coverage
+    from ssd_keras.data.inspection.anchor_fit import Network
     from ssd_keras.data.samples import Dataset
 
 NAMES_IN_RECIPES = {"PaperAnchors": {"aspect_ratios": "aspect_ratios_per_layer"}}
@@ -48,38 +51,34 @@ def anchors(
         output: how to print.
     """
     output = output or Output()
-    dataset = open_dataset(data)
+    checked_image_size(image_size)
+    with silent_decoders():
+        dataset = open_dataset(data)
     report_problems(dataset, data)
     boxes = _relative_boxes(dataset, split)
     if not len(boxes):
         raise InputError(f"{data} has no labelled object: there is nothing that anchors could cover")
-    import_keras_quietly()
+    network = network_of(model, image_size, sizes)
     from ssd_keras.boxes.coverage import changed_settings, measure_coverage, suggest_anchors
-    from ssd_keras.models.building import build_preset
 
-    detector = build_preset(model, ["object"], image_size=image_size, anchors=sizes)
-    size = detector.image_size
-    feature_sizes = [tuple(feature.shape[1:3]) for feature in detector.backbone.outputs]
-    current = measure_coverage(detector.anchors, size, feature_sizes, boxes)
-    better = suggest_anchors(detector.anchors, size, feature_sizes, boxes)
+    size, feature_sizes = network.image_size, network.feature_sizes
+    current = measure_coverage(network.anchors, size, feature_sizes, boxes)
+    better = suggest_anchors(network.anchors, size, feature_sizes, boxes)
     suggested = measure_coverage(better, size, feature_sizes, boxes)
-    kind = type(better).__name__
-    changes = {
-        NAMES_IN_RECIPES.get(kind, {}).get(name, name): value
-        for name, value in changed_settings(detector.anchors, better).items()
-    }
+    changes = _in_recipe(better, changed_settings(network.anchors, better))
     if output.json:
-        document = {"model": model, "image_size": list(size), "boxes": len(boxes)}
-        suggestion = {"anchors": changes, **_as_json(suggested)} if changes else None
-        print_json({**document, **_as_json(current), "suggestion": suggestion})
+        suggestion = {"anchors": changes, **suggested.as_json(), "gain": _gain(suggested, current)}
+        document = {"model": model, "image_size": list(size), "boxes": len(boxes), **current.as_json()}
+        print_json({**document, "suggestion": suggestion if changes else None})
         return
-    print(f"{model} at {size[0]}x{size[1]}: {len(boxes)} boxes, {_said(current)}")
-    Console().print(_table(current))
+    print(f"{model} at {size[0]}x{size[1]}: {counted(len(boxes), 'box', 'boxes')}, {said_coverage(current)}")
+    Console().print(coverage_table(current))
     if not changes:
         print("no better sizes and aspect ratios were found")
         return
-    print(f"these anchors: {_said(suggested)}")
-    Console().print(_table(suggested))
+    share, overlap = suggested.gain_over(current)
+    print(f"these anchors: {said_coverage(suggested)} ({100 * share:+.1f} points, mean IoU {overlap:+.3f})")
+    Console().print(coverage_table(suggested))
     note("in a recipe:")
     print(
         yaml.safe_dump({"anchors": _plain(changes)}, default_flow_style=None, sort_keys=False, width=100),
@@ -87,46 +86,48 @@ def anchors(
     )
 
 
+def network_of(model: str, image_size: tuple[int, int] | None = None, sizes: str | None = None) -> Network:
+    """Build a preset and give what boxes are compared with: its anchors and its feature maps."""
+    import_keras_quietly()
+    from ssd_keras.data.inspection.anchor_fit import Network
+    from ssd_keras.models.building import build_preset
+
+    detector = build_preset(model, ["object"], image_size=image_size, anchors=sizes)
+    feature_sizes = [(feature.shape[1], feature.shape[2]) for feature in detector.backbone.outputs]
+    return Network(model, detector.anchors, detector.image_size, feature_sizes)
+
+
+def _in_recipe(anchors: Anchors, changes: dict[str, Any]) -> dict[str, Any]:
+    names = NAMES_IN_RECIPES.get(type(anchors).__name__, {})
+    return {names.get(name, name): value for name, value in changes.items()}
+
+
+def _gain(new: Coverage, old: Coverage) -> dict[str, float]:
+    share, overlap = new.gain_over(old)
+    return {"covered": round(share, 4), "mean_best_iou": round(overlap, 4)}
+
+
 def _relative_boxes(dataset: Dataset, split: str | None) -> NDArray[np.float64]:
     """All boxes (N, 4) but crowds, relative to their images, of a split."""
-    from ssd_keras.boxes.formats import px_to_relative
     from ssd_keras.data.checks import image_size
+    from ssd_keras.data.inspection.anchor_fit import relative_boxes
 
     chosen = dataset[split] if split else dataset.usual("train")
-    samples = chosen or {id(s): s for one in dataset.values() for s in one}.values()
-    boxes = [np.zeros((0, 4))]
-    for sample in samples:
-        size = image_size(sample.image)
-        if size is not None:
-            boxes.append(px_to_relative(sample.ground_truth.boxes_px[~sample.ground_truth.crowd], size))
-    return np.concatenate(boxes)
+    samples = list(chosen or {id(s): s for one in dataset.values() for s in one}.values())
+    truths = [sample.ground_truth for sample in samples]
+    return relative_boxes(truths, [image_size(sample.image) for sample in samples])
 
 
-def _said(coverage: Coverage) -> str:
+def said_coverage(coverage: Coverage) -> str:
+    """Say how well anchors cover boxes, as the end of a sentence."""
     return (
         f"{coverage.share:.1%} of them with an anchor at IoU 0.5 or more, mean of the best IoU "
         f"{coverage.mean_overlap:.3f}"
     )
 
 
-def _as_json(coverage: Coverage) -> dict[str, Any]:
-    return {
-        "covered": round(coverage.share, 4),
-        "mean_best_iou": round(coverage.mean_overlap, 4),
-        "layers": [
-            {
-                "feature_size": list(layer.feature_size),
-                "anchors": layer.anchors,
-                "sides_px": [round(side, 1) for side in layer.sides_px],
-                "boxes": layer.boxes,
-                "covered": layer.covered,
-            }
-            for layer in coverage.layers
-        ],
-    }
-
-
-def _table(coverage: Coverage) -> Table:
+def coverage_table(coverage: Coverage) -> Table:
+    """Lay out what the anchors of each predictor layer cover."""
     table = Table()
     for column in ("feature map", "anchors", "their sides, px", "best for", "covered of these"):
         table.add_column(column, justify="right")
@@ -138,7 +139,7 @@ def _table(coverage: Coverage) -> Table:
             f"{height}x{width}",
             str(layer.anchors),
             f"{low:.0f} to {high:.0f}",
-            f"{layer.boxes} boxes",
+            counted(layer.boxes, "box", "boxes"),
             covered,
         )
     return table

@@ -23,7 +23,7 @@ def convert(
     also: tuple[Path, ...] = (),
     split: tuple[str, ...] = (),
     fractions: dict[str, float] | None = None,
-    seed: int = 0,
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
     lists: dict[str, Path] | None = None,
     class_names: tuple[str, ...] | None = None,
     include_classes: tuple[str, ...] | None = None,
@@ -58,9 +58,10 @@ def convert(
         output: how to print.
     """
     output = output or Output()
-    from ssd_keras.data.conversion import Packing, convert_dataset, format_named
+    from ssd_keras.data.conversion import Packing, convert_and_check, format_named, refuse_target_inside
     from ssd_keras.data.formats import open_dataset
 
+    refuse_target_inside(out, [data, *also])
     dataset = open_dataset(
         [data, *also],
         class_names,
@@ -71,22 +72,27 @@ def convert(
     report_problems(dataset, data, *also)
     dataset = _divided(dataset, split, fractions, seed, lists)
     total = sum(len(one) for one in dataset.values())
-    with progress_bar(total, "writing", output) as advance:
-        convert_dataset(dataset, out, to, Packing(pixels, size, jpeg_quality), advance)
-    written = open_dataset(out)
-    _check_nothing_is_lost(dataset, written, out)
+    try:
+        with progress_bar(total, "writing", output) as advance:
+            written = convert_and_check(dataset, out, to, Packing(pixels, size, jpeg_quality), advance)
+    except KeyboardInterrupt:
+        if not format_named(to).is_pack and not out.exists():
+            note(f"{out} was not complete, and nothing of it is kept")
+        raise
+    report_problems(written, out)
+    boxes = sum(len(sample.ground_truth) for one in written.values() for sample in one)
     document = {
         "path": str(out),
         "format": to,
         "splits": {name: len(one) for name, one in written.items()},
-        "boxes": _boxes(written),
+        "boxes": boxes,
         "class_names": list(written.class_names),
     }
     if output.json:
         print_json(document)
         return
     splits = ", ".join(f"{name} {len(one)}" for name, one in written.items())
-    print(f"{out} ({to}): {splits} images, {document['boxes']} boxes, {len(written.class_names)} classes")
+    print(f"{out} ({to}): {splits} images, {boxes} boxes, {len(written.class_names)} classes")
     forces = format_named(to).forces
     if forces:
         note(f"{to}: {forces}")
@@ -102,7 +108,7 @@ def _divided(
     """Choose or make the splits; one way at a time."""
     import dataclasses
 
-    from ssd_keras.data.splitting import split_by_fractions, split_by_lists
+    from ssd_keras.data.splitting import remarks_on_lists, split_by_fractions, split_by_lists
 
     if sum(map(bool, (split, fractions, lists))) > 1:
         raise InputError("--split, --fractions and --lists exclude each other: divide in one way")
@@ -110,17 +116,9 @@ def _divided(
         return dataclasses.replace(dataset, splits={name: dataset[name] for name in split})
     if fractions:
         return split_by_fractions(dataset, fractions, seed)
-    return split_by_lists(dataset, lists) if lists else dataset
-
-
-def _check_nothing_is_lost(dataset: Dataset, written: Dataset, out: Path) -> None:
-    before, after = _boxes(dataset), _boxes(written)
-    if before != after:
-        reason = f"; the first problem: {written.problems[0]}" if written.problems else ""
-        raise InputError(
-            f"{out} reads with {after} boxes, {before} were to be written{reason}: keep the original"
-        )
-
-
-def _boxes(dataset: Dataset) -> int:
-    return sum(len(sample.ground_truth) for split in dataset.values() for sample in split)
+    if not lists:
+        return dataset
+    divided = split_by_lists(dataset, lists)
+    for remark in remarks_on_lists(dataset, divided):
+        note(remark)
+    return divided

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from ssd_keras.cli.options import Output, print_json, progress_bar
+from ssd_keras.cli.anchors import network_of
+from ssd_keras.cli.inspection_text import print_inspection
+from ssd_keras.cli.options import Output, checked_image_size, print_json, progress_bar
+from ssd_keras.data.checks import counted, shown_text, silent_decoders
 from ssd_keras.data.conversion import refuse_taken_target
+from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe
 
 if TYPE_CHECKING:
-    from ssd_keras.data.inspection import Inspection
     from ssd_keras.data.samples import Dataset
-
-SHOWN_SIZES = 3
 
 USUAL_SIZE = (300, 300)
 PREVIEWED = 16
@@ -30,6 +29,7 @@ def inspect(
     fix: Path | None = None,
     report: Path | None = None,
     preview: Path | None = None,
+    model: str | None = None,
     recipe: Path | None = None,
     image_size: tuple[int, int] | None = None,
     output: Output | None = None,
@@ -43,51 +43,134 @@ def inspect(
         fix: write a corrected copy there, in the same format, and list each change; DATA stays as it is.
         report: an HTML file to write, with diagrams and pictures.
         preview: a picture to write (.jpg or .png) of augmented samples with their boxes.
+        model: name of a preset with whose anchors the boxes are compared, such as ssd300_vgg16.
         recipe: whose augmentation and image size the preview has; by default the paper's.
-        image_size: height and width of the network's input, for the preview and to count tiny boxes.
+        image_size: height and width of the network's input, for the preview, to find tiny boxes, and of the
+            model; by default the recipe's or the model's.
         output: how to print.
     """
     output = output or Output()
     from ssd_keras.data.formats import open_dataset
     from ssd_keras.data.inspection import inspect_dataset
 
-    if fix:
-        refuse_taken_target(fix)
+    _refuse_places(data, fix, report, preview)
     settings = read_recipe(recipe) if recipe else make_recipe({})
-    size = image_size or settings.image_size or USUAL_SIZE
-    dataset = open_dataset(data)
+    size = checked_image_size(image_size or settings.image_size)
+    with silent_decoders():
+        dataset = open_dataset(data)
+    _refuse_images(dataset, report, preview)
+    network = network_of(model, size) if model else None
+    size = network.image_size if network else size or USUAL_SIZE
     total = len({id(sample) for split in dataset.values() for sample in split})
     with progress_bar(total, "looking at images", output) as advance:
-        inspection = inspect_dataset(dataset, lambda done, of: advance(), size)
+        inspection = inspect_dataset(dataset, lambda done, of: advance(), size, network)
+    if not output.json:
+        print_inspection(inspection, data)
+    faults: list[InputError] = []
     if report:
         from ssd_keras.inference.data_page import write_data_page
 
-        write_data_page(report, dataset, inspection, str(data))
+        _write(report, lambda: write_data_page(report, dataset, inspection, str(data)), output, faults)
     if preview:
-        _write_preview(preview, dataset, settings, size)
-    changes = _write_fixed(dataset, fix, output) if fix else None
+        _write(preview, lambda: _write_preview(preview, dataset, settings, size), output, faults)
+    changes = _fixed(dataset, data, fix, output, faults) if fix else None
     if output.json:
-        fixed = {"fixed": str(fix), "changes": changes} if fix else {}
+        fixed = {} if changes is None else {"fixed": str(fix), "changes": changes}
         print_json({**inspection.as_json(), **fixed})
-        return
-    _print(inspection, data)
-    for made in filter(None, (report, preview)):
-        print(f"written: {made}")
-    if changes is not None:
-        print(f"corrected copy: {fix}, {len(changes)} changes" + (":" if changes else ""))
+    if faults:
+        raise InputError("; ".join(map(str, faults))) from faults[0]
+
+
+# --- Where nothing may be written --------------------------------------------------------------------------
+
+
+def _refuse_places(data: Path, fix: Path | None, report: Path | None, preview: Path | None) -> None:
+    """Raise `InputError` before any work is done where something would be written into the data set."""
+    if fix:
+        refuse_taken_target(fix)
+        _refuse_inside(data, fix, "--fix")
+    if preview:
+        _refuse_inside(data, preview, "--preview")
+    for place, flag, is_ours in ((report, "--report", _is_page), (preview, "--preview", _is_picture)):
+        if place and place.exists() and not (place.is_file() and is_ours(place)):
+            kind = "page" if flag == "--report" else "picture"
+            raise InputError(f"{place} exists and is no {kind} of an earlier time: name another {flag}")
+
+
+def _refuse_inside(data: Path, place: Path, flag: str) -> None:
+    if data.is_dir() and data.resolve() in place.resolve().parents:
+        raise InputError(
+            f"{place} is inside of {data}, which stays as it is: name a place outside for {flag}"
+        )
+
+
+def _refuse_images(dataset: Dataset, *places: Path | None) -> None:
+    images = {sample.image for split in dataset.values() for sample in split}
+    taken = {image.resolve() for image in images if isinstance(image, Path)}
+    for place in places:
+        if place and place.resolve() in taken:
+            raise InputError(f"{place} is an image of the data set: name another file to write")
+
+
+def _is_page(file: Path) -> bool:
+    from ssd_keras.inference.data_page import PAGE_START
+
+    with file.open("rb") as opened:
+        return opened.read(len(PAGE_START)) in (PAGE_START, b"")
+
+
+def _is_picture(file: Path) -> bool:
+    from ssd_keras.data.checks import image_size
+
+    return not file.stat().st_size or image_size(file) is not None
+
+
+# --- What is written ---------------------------------------------------------------------------------------
+
+
+def _succeeds(job: Callable[[], object], faults: list[InputError]) -> bool:
+    """Do something, and go on with the rest where it fails."""
+    try:
+        with silent_decoders():
+            job()
+    except InputError as fault:
+        faults.append(fault)
+        return False
+    return True
+
+
+def _write(place: Path, job: Callable[[], object], output: Output, faults: list[InputError]) -> None:
+    if _succeeds(job, faults) and not output.json:
+        print(f"written: {shown_text(str(place))}")
+
+
+def _fixed(
+    dataset: Dataset, data: Path, out: Path, output: Output, faults: list[InputError]
+) -> list[str] | None:
+    """Write the corrected copy and tell the changes; None where it cannot be made."""
+    changes: list[str] = []
+    if not _succeeds(lambda: changes.extend(_write_fixed(dataset, data, out, output)), faults):
+        return None
+    if not output.json:
+        count = counted(len(changes), "change")
+        print(f"corrected copy: {shown_text(str(out))}, {count}" + (":" if changes else ""))
         for change in changes:
-            print(f"  {change}")
+            print(f"  {shown_text(change)}")
+    return changes
 
 
-def _write_fixed(dataset: Dataset, out: Path, output: Output) -> list[str]:
-    from ssd_keras.data.conversion import convert_dataset
+def _write_fixed(dataset: Dataset, data: Path, out: Path, output: Output) -> list[str]:
+    from ssd_keras.data.conversion import convert_and_check
     from ssd_keras.data.inspection.fixing import fix_dataset
+    from ssd_keras.data.inspection.not_carried import not_carried_over
 
+    if not dataset.class_names:
+        raise InputError("no object is labelled, so there is no class: label some before a copy is made")
     fixed, changes = fix_dataset(dataset)
     total = sum(len(split) for split in fixed.values())
     with progress_bar(total, "writing", output) as advance:
-        convert_dataset(fixed, out, dataset.format.split(",")[0], on_progress=advance)
-    return list(changes)
+        convert_and_check(fixed, out, dataset.format.split(",")[0], on_progress=advance)
+    return [*changes, *not_carried_over(data, dataset)]
 
 
 def _write_preview(path: Path, dataset: Dataset, recipe: Recipe, size: tuple[int, int]) -> None:
@@ -96,61 +179,9 @@ def _write_preview(path: Path, dataset: Dataset, recipe: Recipe, size: tuple[int
     from ssd_keras.training.feeding import make_augmentation
 
     split = dataset[recipe.train_split] if recipe.train_split else dataset.usual("train")
-    split = split or next(iter(dataset.values()))
+    split = split or next((split for split in dataset.values() if split), None)
+    if split is None:
+        raise InputError(f"no split has an image: there is nothing to show in {path}")
     augmentation = make_augmentation(recipe.augmentation, split)
     sheet = augmented_sheet(split, dataset.class_names, augmentation, size, PREVIEWED, recipe.seed)
     save_picture(path, sheet)
-
-
-def _print(found: Inspection, data: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"{data} ({found.format}): {found.images} images, {found.boxes} boxes, {found.difficult} of them "
-        f"difficult; {found.images_without_objects} images without objects"
-    )
-    if found.boxes_per_image:
-        per_image = found.boxes_per_image
-        console.print(
-            f"boxes an image: {per_image['min']:g} to {per_image['max']:g}, median {per_image['median']:g}"
-        )
-    if found.box_sizes:
-        quantiles = ", ".join(f"{name} {size:.3f}" for name, size in found.box_sizes.items())
-        console.print(f"box sizes, relative to the image: {quantiles}")
-    sizes = list(found.image_sizes.items())
-    named = ", ".join(f"{width}x{height} ({count})" for (height, width), count in sizes[:SHOWN_SIZES])
-    more = f" and {len(sizes) - SHOWN_SIZES} other sizes" if len(sizes) > SHOWN_SIZES else ""
-    console.print(f"images, width x height: {named}{more}")
-    if found.tiny_boxes:
-        height, width = found.input_size
-        console.print(
-            f"{found.tiny_boxes} boxes have a side below 4 pixels in a network's input of {width}x{height}"
-        )
-    if found.rotated_images:
-        console.print(
-            f"{found.rotated_images} images are turned by their EXIF orientation when they are read"
-        )
-    if found.imbalance:
-        console.print(f"the most frequent class has {found.imbalance:.1f} times as many boxes as the rarest")
-    console.print()
-    console.print(_counts(found))
-    console.print(f"\n{len(found.problems)} problems" + (":" if found.problems else ""))
-    for problem in found.problems:
-        console.print(f"  {problem}", markup=False)
-
-
-def _counts(found: Inspection) -> Table:
-    """Lay out the boxes of each class in each split."""
-    table = Table()
-    table.add_column("")
-    for name in found.splits:
-        table.add_column(name, justify="right")
-    in_all = len(found.splits) > 1  # else it would be the same once more
-    if in_all:
-        table.add_column("in all", justify="right", style="bold")
-    images = [*(split.images for split in found.splits.values()), *([found.images] if in_all else [])]
-    table.add_row("images", *map(str, images))
-    table.add_section()
-    for name, boxes in found.classes.items():
-        counts = [*(split.classes[name] for split in found.splits.values()), *([boxes] if in_all else [])]
-        table.add_row(name, *map(str, counts))
-    return table

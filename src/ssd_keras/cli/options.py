@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
+from ssd_keras.data.checks import counted, shown_text
+from ssd_keras.errors import InputError
+
 if TYPE_CHECKING:
     from ssd_keras.data.samples import Dataset
 
 T = TypeVar("T")
+
+LARGEST_SIDE = 8192
+"""Pixels of a network's input."""
 
 
 @Parameter(name="*")
@@ -43,11 +49,21 @@ def note(message: str) -> None:
 def report_problems(dataset: Dataset, *paths: Path) -> None:
     """Say in one line how much of a data set its reader had to leave out or put right."""
     if dataset.problems:
-        count = "1 problem" if len(dataset.problems) == 1 else f"{len(dataset.problems)} problems"
+        shown = [shown_text(str(path)) for path in paths]
         note(
-            f"{', '.join(map(str, paths))}: {count}, left out or put right; the first: "
-            f"{dataset.problems[0]}; all of them: ssd inspect {paths[0]}"
+            f"{', '.join(shown)}: {counted(len(dataset.problems), 'problem')}, left out or put right; the "
+            f"first: {dataset.problems[0]}; all of them: ssd inspect {shown[0]}"
         )
+
+
+def checked_image_size(size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Give the (height, width) of `--image-size` back; `InputError` where no network's input is like that."""
+    if size is not None and not all(1 <= side <= LARGEST_SIDE for side in size):
+        raise InputError(
+            f"--image-size {size[0]} {size[1]} is no size of a network's input: give height and width in "
+            f"pixels, 1 to {LARGEST_SIDE}"
+        )
+    return size
 
 
 @contextmanager

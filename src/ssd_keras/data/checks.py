@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ssd_keras.data.image_headers import JPEG_SCAN, JPEG_START, PNG_START, encoded_image_size
 from ssd_keras.data.images import ImageSource, encoded_bytes, loaded, read_image
-from ssd_keras.errors import InputError
+from ssd_keras.errors import UNSHOWABLE, InputError
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels of the image, each of them exact in float32."""
@@ -29,13 +31,16 @@ FLOAT32 = struct.Struct("4f")
 
 LARGEST = float(np.finfo(np.float32).max)
 
+NUMBER_TYPES = frozenset({int, float, str})
+"""What a number is in files; in JSON, `true` is none."""
+
+LARGEST_SIDE = 1 << 20
+"""Pixels of a side of an image that its labels may state."""
+
 HEAD_BYTES = 1 << 16
 """How much of a file is read in search of the image's size; nearly always enough."""
 
 JPEG_END = b"\xff\xd9"
-
-UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-"""What would break a message into lines, be obeyed by a terminal, or cannot be written as UTF-8."""
 
 LONGEST_SHOWN = 1000
 """Characters of a text of the user's in a message."""
@@ -126,6 +131,37 @@ def shown_text(text: str) -> str:
     )
 
 
+def counted(number: int, thing: str, things: str = "") -> str:
+    """Give a number and its noun: 1 box, 2 boxes; `things` is the plural where it does not end in s."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
+# --- Sizes and areas ---------------------------------------------------------------------------------------
+
+
+def usable_size(height: object, width: object) -> tuple[int, int] | None:
+    """Give (height, width) of an image as a file states them, or None where that makes no sense."""
+    sides = _number_or_nan(height), _number_or_nan(width)
+    if not all(1 <= side <= LARGEST_SIDE for side in sides):  # written so that NaN fails, too
+        return None
+    return int(sides[0]), int(sides[1])
+
+
+def area_of(value: object) -> float:
+    """Give the area of an object as it stands in a file, in square pixels; NaN where it is not usable."""
+    area = _number_or_nan(value)
+    return area if 0 < area <= LARGEST else math.nan
+
+
+def _number_or_nan(value: object) -> float:
+    if type(value) not in NUMBER_TYPES:
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (ValueError, OverflowError):
+        return math.nan
+
+
 # --- Image files -------------------------------------------------------------------------------------------
 
 
@@ -142,6 +178,27 @@ def image_size(source: ImageSource) -> tuple[int, int] | None:
         return stated or read_image(source).shape[:2]
     except (InputError, OSError):
         return None
+
+
+def labelled_frame(stated: tuple[int, int] | None, image: ImageSource) -> tuple[int, int] | None:
+    """Give the (height, width) that boxes are judged by where some do not fit into the `stated` one.
+
+    It is that of the image, since a wrong size would cost right boxes, unless its EXIF orientation turns it:
+    then the boxes may be for the image as it is stored.
+    """
+    size = image_size(image)
+    return stated if size is None or (stated is not None and stated == size[::-1]) else size
+
+
+@contextmanager
+def silent_decoders() -> Iterator[None]:
+    """Keep OpenCV from writing lines of its own about damaged images: they are named among the problems."""
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(before)
 
 
 def is_cut_short(data: bytes) -> bool:

@@ -14,7 +14,8 @@ from ssd_keras.data.packs.hdf5 import read_hdf5, recognises_hdf5, write_hdf5
 from ssd_keras.data.packs.lmdb import read_lmdb, recognises_lmdb, write_lmdb
 from ssd_keras.data.readers.coco import read_coco, recognises_coco, write_coco
 from ssd_keras.data.readers.csv import read_csv, recognises_csv, write_csv
-from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle, write_pickle
+from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle
+from ssd_keras.data.readers.pickling import write_pickle
 from ssd_keras.data.readers.voc import read_voc, recognises_voc, write_voc
 from ssd_keras.data.readers.yolo import read_yolo, recognises_yolo, write_yolo
 from ssd_keras.data.samples import Dataset
@@ -22,7 +23,7 @@ from ssd_keras.data.selection import merge_datasets, only_classes, without_marke
 from ssd_keras.errors import InputError
 
 Writer = Callable[..., None]
-"""Writes samples as a data set: `writer(target, splits, class_names, jpeg_quality=..., ...)`.
+"""Writes a data set: `writer(target, splits, class_names, jpeg_quality=..., category_ids=..., ...)`.
 
 `target` is a new folder or file, `splits` a mapping from names to samples, which are taken one at a time;
 further arguments are as the attributes of its `Format` say. Raises `InputError` where it cannot be done.
@@ -41,7 +42,6 @@ class Format:
         write: writes one.
         forces: what the format changes in what is written, as the end of a sentence; empty if nothing.
         is_pack: it is one file with the images inside, written with `pixels` and `size` as further arguments.
-        keeps_category_ids: it is written with `category_ids` as a further argument.
     """
 
     name: str
@@ -51,7 +51,6 @@ class Format:
     write: Writer
     forces: str = ""
     is_pack: bool = False
-    keeps_category_ids: bool = False
 
 
 FORMATS = (
@@ -63,7 +62,6 @@ FORMATS = (
         read_coco,
         write_coco,
         forces="images are called by numbers; difficult and truncated are keys that other programs ignore",
-        keeps_category_ids=True,
     ),
     Format(
         "yolo",
@@ -87,7 +85,6 @@ FORMATS = (
         read_hdf5,
         write_hdf5,
         is_pack=True,
-        keeps_category_ids=True,
     ),
     Format(
         "lmdb",
@@ -96,7 +93,6 @@ FORMATS = (
         read_lmdb,
         write_lmdb,
         is_pack=True,
-        keeps_category_ids=True,
     ),
     Format(
         "pickle",

@@ -32,6 +32,11 @@ class StoredImage(ABC):
     def name(self) -> str:
         """What to call the image in messages: no other image of the file has this name."""
 
+    @property
+    def file_name(self) -> str:
+        """The name of the file that it was once in; empty where it came from none."""
+        return ""
+
     @abstractmethod
     def load(self) -> bytes | NDArray[np.uint8]:
         """Give its encoded bytes, or its pixels (H, W, 3) uint8 RGB; `InputError` if it cannot be read."""

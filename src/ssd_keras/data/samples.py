@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_keras.data.checks import shown_text
 from ssd_keras.data.images import StoredImage
 from ssd_keras.errors import InputError
 
@@ -24,6 +25,8 @@ class GroundTruth:
         difficult: (M,) bool, marked as hard to recognise: trained on, left out of the evaluation.
         crowd: (M,) bool, one box around a group: neither trained on nor counted.
         truncated: (M,) bool, marked as reaching beyond the image.
+        areas: (M,) float64, what each object covers of the image, in pixels, as COCO states it of outlines;
+            NaN where it is not known. It decides which objects are small, medium or large there.
     """
 
     boxes_px: NDArray[np.float32]
@@ -31,6 +34,7 @@ class GroundTruth:
     difficult: NDArray[np.bool_] = None  # type: ignore[assignment]
     crowd: NDArray[np.bool_] = None  # type: ignore[assignment]
     truncated: NDArray[np.bool_] = None  # type: ignore[assignment]
+    areas: NDArray[np.float64] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes_px, np.float32).reshape(-1, 4)
@@ -40,9 +44,11 @@ class GroundTruth:
             value = getattr(self, flag)
             mask = np.zeros(len(boxes), bool) if value is None else np.asarray(value, bool).reshape(-1)
             object.__setattr__(self, flag, mask)
-        for name in ("labels", "difficult", "crowd", "truncated"):
-            if len(getattr(self, name)) != len(boxes):
-                raise ValueError(f"{len(boxes)} boxes but {len(getattr(self, name))} {name}")
+        areas = np.full(len(boxes), np.nan) if self.areas is None else np.asarray(self.areas, np.float64)
+        object.__setattr__(self, "areas", areas.reshape(-1))
+        for name, values in self.columns().items():
+            if len(values) != len(boxes):
+                raise ValueError(f"{len(boxes)} boxes but {len(values)} {name}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,13 +60,25 @@ class GroundTruth:
 
     def select(self, kept: NDArray[np.bool_]) -> GroundTruth:
         """Give only the objects where the mask `kept` (M,) is true."""
-        return GroundTruth(
-            self.boxes_px[kept],
-            self.labels[kept],
-            self.difficult[kept],
-            self.crowd[kept],
-            self.truncated[kept],
-        )
+        return GroundTruth(**{name: values[kept] for name, values in self.columns().items()})
+
+    @classmethod
+    def together(cls, truths: Sequence[GroundTruth]) -> GroundTruth:
+        """Give the objects of several ground truths, one after the other, with all that is said of them."""
+        columns = [truth.columns() for truth in (truths or [cls.empty()])]
+        return cls(**{name: np.concatenate([one[name] for one in columns]) for name in columns[0]})
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Give all that is said of the objects by its name, an array with M rows each."""
+        return dict(vars(self))
+
+
+class StatedSize(NamedTuple):
+    """The size of an image as its labels state it, which may be wrong, and the file that says so."""
+
+    size: tuple[int, int]
+    """(height, width) in pixels."""
+    where: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +90,13 @@ class Sample:
             of a pack.
         ground_truth: its labelled objects.
         image_id: its name within the data set, as VOC and COCO results use it.
+        stated_size: what the files of labels say of the size of the image, where they do.
     """
 
     image: Path | bytes | NDArray[np.uint8] | StoredImage
     ground_truth: GroundTruth
     image_id: str
+    stated_size: StatedSize | None = None
 
     @property
     def name(self) -> str:
@@ -95,7 +115,8 @@ class Problem:
     advice: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.problem}: {self.advice}"
+        """Give it in one line that a terminal can show, whatever the names of files and classes hold."""
+        return ": ".join(map(shown_text, (self.file, self.problem, self.advice)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ssd_keras.data.checks import shown_text
 from ssd_keras.data.samples import GroundTruth
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
@@ -108,7 +109,8 @@ def _with_captions(
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     font = _font(max(10, round(max(image.shape[:2]) / 45)))
-    for box, label, caption in reversed(list(zip(boxes_px, labels, captions, strict=True))):
+    lines = map(shown_text, captions)  # a name may hold what no font can draw
+    for box, label, caption in reversed(list(zip(boxes_px, labels, lines, strict=True))):
         colour = class_colour(int(label))
         _, _, width, height = font.getbbox(caption)
         x = min(max(float(box[0]), 0), max(image.shape[1] - width - 4, 0))

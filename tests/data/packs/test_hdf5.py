@@ -9,7 +9,7 @@ import pytest
 
 from ssd_keras.data.images import read_image
 from ssd_keras.data.inspection import inspect_dataset
-from ssd_keras.data.packs import hdf5
+from ssd_keras.data.packs import hdf5, hdf5_store
 from ssd_keras.data.packs.hdf5 import read_hdf5, recognises_hdf5, write_hdf5
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
@@ -65,6 +65,24 @@ def test_other_hdf5_files_are_no_packs(tmp_path):
     assert "but no pack" in error_of(read_hdf5, tmp_path / "weights.h5")
 
 
+def test_a_pack_of_version_1_is_read_without_names_of_files_and_areas(file):
+    """It had no tables of them."""
+    with h5py.File(file, "r+") as pack:
+        del pack["file_names"], pack["file_name_bytes"], pack["areas"]
+        pack.attrs.modify("ssd_keras_pack", 1)
+    samples = read_hdf5(file)["all"]
+    assert [sample.image.file_name for sample in samples] == ["", "", ""]
+    assert [sample.image_id for sample in samples] == ["é0", "é1", "é2"]
+    assert all(np.isnan(sample.ground_truth.areas).all() for sample in samples)
+
+
+def test_labels_beyond_what_is_read_are_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(hdf5_store, "LARGEST_LABELS", 100)
+    truth = GroundTruth([(1, 2, 3, 4)] * 7, [0] * 7)  # 112 bytes of corners
+    said = error_of(write_hdf5, tmp_path / "x.h5", {"all": [Sample(IMAGES[0], truth, "a")]}, ["cat"])
+    assert "labels of so many objects" in said
+
+
 def replaced(name, values):
     def change(pack):
         del pack[name]
@@ -109,7 +127,7 @@ def virtual(pack):
 
 BIG = 1 << 62
 LIES = {
-    "version": (lambda pack: pack.attrs.modify("ssd_keras_pack", 99), "newer than 1: update"),
+    "version": (lambda pack: pack.attrs.modify("ssd_keras_pack", 99), "newer than 2: update"),
     "version is text": (lambda pack: pack.attrs.create("ssd_keras_pack", "one"), "no number"),
     "version is a list": (lambda pack: pack.attrs.create("ssd_keras_pack", [1, 2]), "no number"),
     "a table is missing": (lambda pack: pack.__delitem__("objects"), "has no table objects"),

@@ -8,7 +8,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from ssd_keras.data.packs import lmdb as packs
+from ssd_keras.data.packs import lmdb_store
 from ssd_keras.data.packs.contents import DamagedError
 from ssd_keras.data.packs.lmdb import read_lmdb, recognises_lmdb, write_lmdb
 from ssd_keras.data.packs.lmdb_file import find_values
@@ -73,7 +73,7 @@ def test_every_value_is_found_where_the_library_put_it(tmp_path, count):
 
 
 def test_the_map_grows(tmp_path, monkeypatch):
-    monkeypatch.setattr(packs, "FIRST_MAP_BYTES", 1 << 16)
+    monkeypatch.setattr(lmdb_store, "FIRST_MAP_BYTES", 1 << 16)
     write_lmdb(tmp_path / "x", {"all": samples(20, 2000)}, ["cat"], pixels=True)
     for sample, written in zip(read_lmdb(tmp_path / "x")["all"], samples(20, 2000), strict=True):
         np.testing.assert_array_equal(sample.image.load(), written.image)
@@ -90,9 +90,9 @@ def test_other_lmdb_files_are_no_packs(tmp_path):
 
 
 LABELS, IMAGE = b"labels/0000000001", b"image/0000000001"
-HEAD = struct.Struct("<IIII")
+HEAD = struct.Struct("<IIIII")
 LIES = {
-    "version": ({b"version": b"99"}, "newer than 1: update"),
+    "version": ({b"version": b"99"}, "newer than 2: update"),
     "version is text": ({b"version": b"one"}, "is damaged"),
     "another key": ({b"image/x": b""}, "no pack of images"),
     "a gap": ({IMAGE: None}, "no pack of images"),
@@ -100,21 +100,21 @@ LIES = {
     "no about": ({b"about": None}, "is not complete"),
     "huge about": ({b"about": bytes(1 << 26)}, "more than it may have"),
     "labels of nothing": ({LABELS: b""}, "cut short"),
-    "labels of few bytes": ({LABELS: HEAD.pack(40, 7, 1, 3)}, "another length"),
+    "labels of few bytes": ({LABELS: HEAD.pack(40, 7, 1, 3, 0)}, "another length"),
     "more objects than there is space": (
-        {LABELS: HEAD.pack(40, 7, 0xFFFFFFFF, 3) + bytes(19)},
+        {LABELS: HEAD.pack(40, 7, 0xFFFFFFFF, 3, 0) + bytes(19)},
         "another length",
     ),
-    "longer id": ({LABELS: HEAD.pack(40, 7, 0, 0xFFFFFFFF) + bytes(19)}, "another length"),
-    "id is no text": ({LABELS: HEAD.pack(40, 7, 0, 3) + b"\xff" * 19}, "is damaged"),
-    "size": ({LABELS: HEAD.pack(40, 8, 0, 3) + b"abc" + bytes(16)}, "another size"),
-    "huge size": ({LABELS: HEAD.pack(0xFFFFFFFF, 0xFFFFFFFF, 0, 3) + b"abc" + bytes(16)}, "impossible"),
-    "half a size": ({LABELS: HEAD.pack(0, 8, 0, 3) + b"abc" + bytes(16)}, "another size"),
+    "longer id": ({LABELS: HEAD.pack(40, 7, 0, 0xFFFFFFFF, 0) + bytes(19)}, "another length"),
+    "id is no text": ({LABELS: HEAD.pack(40, 7, 0, 3, 0) + b"\xff" * 19}, "is damaged"),
+    "size": ({LABELS: HEAD.pack(40, 8, 0, 3, 0) + b"abc" + bytes(16)}, "another size"),
+    "huge size": ({LABELS: HEAD.pack(0xFFFFFFFF, 0xFFFFFFFF, 0, 3, 0) + b"abc" + bytes(16)}, "impossible"),
+    "half a size": ({LABELS: HEAD.pack(0, 8, 0, 3, 0) + b"abc" + bytes(16)}, "another size"),
     "label": (
         {
-            LABELS: HEAD.pack(40, 7, 1, 3)
+            LABELS: HEAD.pack(40, 7, 1, 3, 0)
             + struct.pack("<ffffi", 1, 2, 3, 4, 1)
-            + bytes(3)
+            + bytes(3 + 8)
             + b"abc"
             + bytes(16)
         },
@@ -133,6 +133,29 @@ def test_packs_that_lie(file, lie):
             if value is not None:
                 transaction.put(key, value)
     assert said in error_of(read_lmdb, file)
+
+
+def test_labels_beyond_what_is_read_are_not_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(lmdb_store, "LARGEST_LABELS", 200)
+    assert "labels of so many objects" in error_of(write_lmdb, tmp_path / "x", {"all": samples(6)}, ["cat"])
+
+
+def test_a_pack_of_version_1_is_read_without_names_of_files(file):
+    """Its labels said nothing of the file of an image."""
+    with opened(file, map_size=1 << 28) as environment, environment.begin(write=True) as transaction:
+        for number in range(5):
+            key = b"labels/%010d" % number
+            value = transaction.get(key)
+            head = struct.pack("<IIII", *HEAD.unpack_from(value)[:4])
+            objects = HEAD.unpack_from(value)[2]
+            areas = HEAD.size + 23 * objects
+            transaction.put(key, head + value[HEAD.size : areas] + value[areas + 8 * objects :])
+        transaction.put(b"version", b"1")
+    read = read_lmdb(file)["all"]
+    assert [sample.image.file_name for sample in read] == [""] * 5
+    for sample, written in zip(read, samples(5), strict=True):
+        assert sample.image_id == written.image_id
+        np.testing.assert_array_equal(sample.ground_truth.boxes_px, written.ground_truth.boxes_px)
 
 
 def newest_meta(content):

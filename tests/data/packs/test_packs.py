@@ -1,6 +1,7 @@
 """What all packs have in common: the samples of the folder, read by anyone, complete or not there."""
 
 import json
+import math
 import multiprocessing
 import os
 import pickle
@@ -9,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
+import h5py
+import lmdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -74,7 +77,7 @@ def numbered(count):
 
 def assert_same_sample(one, other, same_image=True):
     assert one.image_id == other.image_id
-    for name in ("boxes_px", "labels", "difficult", "crowd", "truncated"):
+    for name in one.ground_truth.columns():
         ours, theirs = getattr(one.ground_truth, name), getattr(other.ground_truth, name)
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
@@ -125,6 +128,7 @@ def datasets(draw):
             np.hstack([low, low + np.float32(1.5)]),
             draw(st.lists(st.integers(0, len(names) - 1), min_size=count, max_size=count)),
             *(draw(flags) for _ in range(3)),
+            draw(st.lists(st.just(math.nan) | st.floats(0.01, 1e6), min_size=count, max_size=count)),
         )
         samples.append(
             Sample(draw(st.sampled_from([jpeg_of(1), jpeg_of(2)])), truth, draw(TEXTS) + str(number))
@@ -179,6 +183,30 @@ def test_a_pack_of_pixels_is_as_the_folder(pack, file, folder):
             np.testing.assert_array_equal(pixels, read_image(theirs.image))
 
 
+@pytest.mark.parametrize("pixels", [False, True])
+def test_the_names_of_files_come_back_out_of_a_pack(pack, tmp_path, pixels):
+    """Labels know images by their ids, which may be others, and programs by the names of their files."""
+    splits = {}
+    for number, split in enumerate(("train", "valid")):
+        image = tmp_path / split / "000000005001.jpg"
+        image.parent.mkdir()
+        image.write_bytes(jpeg_of(number))
+        splits[split] = [sample_of(str(number), image=image)]
+    pack.write(tmp_path / "one", splits, ["cat"], pixels=pixels)
+    pack.write(tmp_path / "two", pack.read(tmp_path / "one"), ["cat"], pixels=pixels)
+    packed = pack.read(tmp_path / "two")
+    assert [packed[split][0].image.file_name for split in splits] == ["000000005001.jpg"] * 2
+    assert [packed[split][0].image_id for split in splits] == ["0", "1"]
+    write_voc(tmp_path / "voc", packed, ["cat"])
+    names = [sample.image.stem for split in read_voc(tmp_path / "voc").values() for sample in split]
+    assert names == ["000000005001", "000000005001_2"]
+
+
+def test_an_image_that_is_no_file_has_no_name(pack, file):
+    pack.write(file, {"all": [sample_of("a")]}, ["cat"])
+    assert only(pack.read(file)).image.file_name == ""
+
+
 def test_pixels_of_different_sizes(pack, file):
     images = [pixels_of(1), pixels_of(2, 5, 7), pixels_of(3, 40, 1)]
     pack.write(
@@ -213,15 +241,25 @@ def test_two_samples_of_one_name_stay_two(pack, file):
 
 @pytest.mark.parametrize("pixels", [False, True])
 def test_boxes_are_warped_with_their_image(pack, file, pixels):
-    sample = sample_of(boxes=[(3, 4, 30, 20)], image=pixels_of(1))
+    sample = sample_of(boxes=[(3, 4, 30, 20)], image=pixels_of(1), areas=[250])
     pack.write(file, {"all": [sample]}, ["cat"], size=(12, 72), pixels=pixels)
     read = only(pack.read(file))
     assert image_size(read.image) == (12, 72)
     np.testing.assert_allclose(read.ground_truth.boxes_px, [[6, 2, 60, 10]], rtol=1e-6)
     expected = relative_to_px(px_to_relative(sample.ground_truth.boxes_px, (HEIGHT, WIDTH)), (12, 72))
     np.testing.assert_array_equal(read.ground_truth.boxes_px, expected)
+    assert read.ground_truth.areas.tolist() == pytest.approx([250 * 12 * 72 / (HEIGHT * WIDTH)])
     if pixels:
         np.testing.assert_array_equal(read.image.load(), resize_image(sample.image, (12, 72)))
+
+
+def test_areas_that_can_be_none_are_not_known(pack, file):
+    boxes = [(i, 1, i + 5.5, 9) for i in range(4)]
+    areas = [20.5, -1, np.inf, np.nan]
+    pack.write(file, {"all": [sample_of(boxes=boxes, areas=areas), sample_of("b", ())]}, ["cat"])
+    data = pack.read(file)
+    np.testing.assert_array_equal(data["all"][0].ground_truth.areas, [20.5, np.nan, np.nan, np.nan])
+    assert data["all"][1].ground_truth.areas.shape == (0,)
 
 
 def test_a_pack_can_be_made_of_a_pack(pack, file, folder):
@@ -367,9 +405,20 @@ def test_images_of_a_pack_are_taken_wherever_images_are(pack, file, folder):
         assert found.problems == ()
 
 
+def write_damaged(pack, file):
+    """Write a pack of two images of which the second no longer is one; what is left of it."""
+    image = jpeg_of(7)
+    pack.write(file, {"all": [sample_of("a", image=jpeg_of(1)), sample_of("b", image=image)]}, ["cat"])
+    content = file.read_bytes()
+    assert image in content
+    file.write_bytes(content.replace(image, bytes(len(image))))
+    return bytes(len(image))
+
+
 def test_errors_name_the_image_by_its_place(pack, file):
-    pack.write(file, {"all": [sample_of("a"), sample_of("b", image=b"no image")]}, ["cat"])
+    damaged = write_damaged(pack, file)
     sample = pack.read(file)["all"][1]
+    assert encoded_bytes(sample.image) == damaged
     assert sample.name == f"{file}, image 1 (b)"
     assert error_of(read_image, sample.image).startswith(f"{sample.name} does not decode as an image")
     assert image_size(sample.image) is None
@@ -503,21 +552,94 @@ def test_a_writing_that_was_killed_goes_on(pack, file, monkeypatch):
     assert_same_data(pack.read(file), pack.read(whole))
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "head"])
-def test_what_is_left_of_an_interruption_may_be_damaged(pack, file, damage):
+def interrupt(pack, file):
+    """Leave an unfinished pack beside `file`, and give its path."""
     with pytest.raises(InterruptionError):
         pack.write(file, {"train": interrupted(numbered(7), 5)}, ["cat"], pixels=True)
-    unfinished = file.with_name(f"unfinished-{file.name}")
+    return file.with_name(f"unfinished-{file.name}")
+
+
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_what_is_left_of_an_interruption_may_be_cut_short(pack, file, part):
+    unfinished = interrupt(pack, file)
     content = unfinished.read_bytes()
-    changed = {
-        "cut": content[: len(content) // 2],
-        "text": b"no pack at all",
-        "head": bytes(64) + content[64:],
-    }
-    unfinished.write_bytes(changed[damage])
+    unfinished.write_bytes(content[: int(len(content) * part)])
     pack.write(file, {"train": numbered(7)}, ["cat"], pixels=True)
     assert len(pack.read(file)["train"]) == 7
     assert not unfinished.exists()
+
+
+def other_hdf5(path):
+    with h5py.File(path, "w") as other:
+        other["kernel"] = np.zeros(3)
+
+
+def other_lmdb(path):
+    with lmdb.open(str(path), subdir=False, lock=False) as other, other.begin(write=True) as transaction:
+        transaction.put(b"00000000_2008_000002.jpg", b"as Caffe has it")
+
+
+def whole_pack(path):
+    known = HDF5 if path.parent.name == "hdf5" else LMDB
+    known.write(path, {"all": [sample_of()]}, ["cat"])
+
+
+PRECIOUS = {
+    "text": lambda path: path.write_text("precious"),
+    "HDF5 of another program": other_hdf5,
+    "LMDB of another program": other_lmdb,
+    "a pack that is complete": whole_pack,
+}
+
+
+@pytest.mark.parametrize("content", PRECIOUS)
+def test_a_file_of_the_user_is_not_taken_for_an_unfinished_pack(pack, tmp_path, content):
+    folder = tmp_path / pack.name
+    folder.mkdir()
+    unfinished = folder / "unfinished-photos"
+    PRECIOUS[content](unfinished)
+    before = unfinished.read_bytes()
+    said = error_of(pack.write, folder / "photos", {"train": numbered(2)}, ["cat"])
+    assert f"{unfinished} is in the way" in said
+    assert unfinished.read_bytes() == before
+
+
+def test_another_process_that_writes_the_same_pack_is_left_alone(pack, file):
+    refused = []
+
+    def samples():
+        yield from numbered(3)
+        refused.append(error_of(pack.write, file, {"train": numbered(1)}, ["cat"]))
+        yield sample_of("last")
+
+    pack.write(file, {"train": samples()}, ["cat"])
+    assert "is being written by another process" in refused[0]
+    assert [sample.image_id for sample in pack.read(file)["train"]] == ["0", "1", "2", "last"]
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def write_slowly(pack, file, ends):
+    def samples():
+        yield from numbered(2)
+        ends.send("begun")
+        ends.recv()
+        yield sample_of("last")
+
+    pack.write(file, {"train": samples()}, ["cat"])
+
+
+def test_two_processes_do_not_write_one_pack(pack, file):
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    child = context.Process(target=write_slowly, args=(pack, file, there))
+    child.start()
+    assert here.recv() == "begun"
+    said = error_of(pack.write, file, {"train": numbered(1)}, ["cat"])
+    here.send("go on")
+    child.join()
+    assert "is being written by another process" in said
+    assert child.exitcode == 0
+    assert len(pack.read(file)["train"]) == 3
 
 
 def test_samples_are_taken_one_at_a_time_and_memory_stays_small(pack, file, monkeypatch):
@@ -549,13 +671,15 @@ def test_what_cannot_be_written(pack, file, tmp_path):
     said = error_of(pack.write, tmp_path / "text" / "x", {"all": [sample_of()]}, ["cat"])
     assert "cannot be written" in said
     (tmp_path / f"unfinished-{file.name}").mkdir()
-    assert "cannot be written" in error_of(pack.write, file, {"all": [sample_of()]}, ["cat"])
+    assert "is in the way" in error_of(pack.write, file, {"all": [sample_of()]}, ["cat"])
 
 
 @pytest.mark.parametrize(
     ("sample", "options", "said"),
     [
         (sample_of(image=b"none"), {"pixels": True}, "a does not decode as an image"),
+        (sample_of(image=b"none"), {}, "inspect DATA --fix OUT"),
+        (sample_of(image=b""), {}, "a does not decode as an image"),
         (sample_of(image=Path("missing.jpg")), {}, "missing.jpg cannot be read"),
         (sample_of(labels=[1]), {}, "none of the 1 classes"),
         (sample_of(labels=[-1]), {}, "none of the 1 classes"),
@@ -572,8 +696,16 @@ def test_what_a_pack_cannot_be_made_of(pack, file, sample, options, said):
 # --- Bad packs ---------------------------------------------------------------------------------------------
 
 
-def test_a_pack_without_images_is_an_error(pack, file):
-    pack.write(file, {"all": []}, ["cat"])
+@pytest.mark.parametrize("splits", [{}, {"all": []}])
+def test_a_pack_without_images_is_not_written(pack, file, splits):
+    assert "there is no image to be written" in error_of(pack.write, file, splits, ["cat"])
+    assert list(file.parent.iterdir()) == []
+
+
+def test_a_pack_without_images_is_an_error(pack, file, monkeypatch):
+    empty = json.dumps(ABOUT | {"splits": {"all": []}}).encode()
+    monkeypatch.setattr(writing.About, "as_json", lambda about: empty)
+    pack.write(file, {"all": [sample_of()]}, ["cat"])
     assert "holds no image" in error_of(pack.read, file)
 
 
@@ -613,12 +745,11 @@ def test_damage_anywhere_is_one_line_or_another_pixel(pack, file):
     pack.write(file, {"all": numbered(6)}, ["cat"])
     content = file.read_bytes()
     rng, lines = np.random.default_rng(3), []
-    heads = np.arange(0, len(content), 4096)
+    filled = np.flatnonzero(np.frombuffer(content, np.uint8))  # most of the file is room for more
     for _ in range(60):
         damaged = bytearray(content)
         for _ in range(8):
-            place = rng.choice(heads) + rng.integers(0, 200)
-            damaged[min(place, len(content) - 1)] = rng.integers(0, 256)
+            damaged[rng.choice(filled)] = rng.integers(0, 256)
         file.unlink()
         file.write_bytes(damaged)
         try:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labelled import CLASS_NAMES, truths
+from labelled import CLASS_NAMES, assert_same_areas, truths
 
 from ssd_keras.data.readers.coco import content as coco_content
 from ssd_keras.data.readers.coco import json_lists, read_coco, recognises_coco, write_coco, writing
+from ssd_keras.data.readers.sidecar import Sidecar, write_sidecar
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
@@ -149,6 +150,27 @@ def test_flags(data_set):
     assert truth.crowd.tolist() == [True, False, False, False]
     assert truth.difficult.tolist() == [False, True, False, False]
     assert truth.truncated.tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("stated", "area"), [(702.1057499999998, 702.1057499999998), (31, 31), ("5.5", 5.5), (1e-9, 1e-9)]
+)
+def test_the_area_of_an_object_is_kept_as_it_is_stated(data_set, stated, area):
+    data_set.add(thing(area=stated))
+    assert only_truth(read_coco(data_set.root)).areas.tolist() == [area]
+
+
+@pytest.mark.parametrize("stated", [None, 0, -3, "x", [], True, 1e300, float("nan")])
+def test_an_area_that_makes_no_sense_is_not_known(data_set, stated):
+    data_set.add(thing(area=stated), thing(bbox=(1, 2, 3, 4)))
+    assert np.isnan(only_truth(read_coco(data_set.root)).areas).all()
+
+
+def test_the_stated_size_goes_with_the_sample(data_set):
+    file = data_set.add(thing(), images=[image(width=99, height=77)])
+    assert read_coco(data_set.root)["train"][0].stated_size == ((77, 99), str(file))
+    data_set.add(thing(), images=[{"id": 1, "file_name": "a.jpg"}])
+    assert read_coco(data_set.root)["train"][0].stated_size is None
 
 
 def test_no_image_is_opened_where_its_size_is_stated(data_set):
@@ -321,6 +343,44 @@ def test_names_that_lead_out_of_the_folder_are_refused(data_set, name):
     data = read_coco(data_set.root)
     assert [sample.image_id for sample in data["train"]] == ["1"]
     assert "leads out of the data set's folder" in the_problem(data).problem
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../img/b.jpg", "/home/you/data/img/b.jpg", "C:\\data\\img\\b.jpg", "old/img/b.jpg"),
+        "/data/local-files/?d=img/b.jpg",
+    ],
+)
+def test_names_of_another_machine_count_by_their_last_parts(data_set, name):
+    data_set.add_image("img/b.jpg")
+    data_set.add(thing(), thing(of=2), images=[image(), image(2, name)])
+    data = read_coco(data_set.root)
+    assert data.problems == ()
+    assert data["train"][1].image == data_set.root / "img" / "b.jpg"
+
+
+def test_last_parts_that_fit_two_images_are_those_of_none(data_set):
+    data_set.add_image("images/0.jpg")
+    images = [image(1, "/x/one/0.jpg"), image(2, "/x/two/0.jpg"), image(3, "/x/a.jpg")]
+    data_set.add(thing(), thing(of=2), images=images)
+    data = read_coco(data_set.root)
+    assert [sample.image_id for sample in data["train"]] == ["3"]
+    assert ["leads out" in problem.problem for problem in data.problems] == [True, True]
+
+
+def test_the_stated_place_counts_before_its_last_parts(data_set):
+    data_set.add_image("images/sub/a.jpg")
+    data_set.add(thing(), images=[image(1, "sub/a.jpg")])
+    (sample,) = read_coco(data_set.root)["train"]
+    assert sample.image == data_set.root / "images" / "sub" / "a.jpg"
+
+
+def test_our_own_file_beside_another_format_is_no_coco(tmp_path):
+    """It lists the images of splits, which may be called as COCO's lists are."""
+    splits = {"images": ["a.jpg"], "annotations": ["b.jpg"]}
+    write_sidecar(tmp_path, Sidecar(("cat",), splits))
+    assert not recognises_coco(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["b.jpg", ".", "./", "x" * 999, "a\0.jpg", "\ud800/a.jpg", "train.txt"])
@@ -652,8 +712,9 @@ def sample_of(image_id="a", boxes=((10, 20, 30, 40),), labels=(0,), image=JPEG, 
 
 
 def assert_same_truth(read, written):
-    for name, values in vars(written).items():
-        np.testing.assert_array_equal(getattr(read, name), values)
+    for name in ("boxes_px", "labels", "difficult", "crowd", "truncated"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+    assert_same_areas(read, written)
 
 
 def written_json(root, split):

@@ -64,6 +64,8 @@ def the_problem(data):
         'left,top,right,bottom,"image",name\n1,2,30,40,"a.jpg","cat"\n',
         "\ufeff" + HEADER + "\n a.jpg , 1, 2, 30.0, 4e1, cat \n\n",
         "class_id,label,image_id,xmin,ymin,xmax,ymax\n7,cat,a,1,2,30,40\n",
+        "image_id,filename,xmin,ymin,xmax,ymax,class\n17,a.jpg,1,2,30,40,cat\n",
+        "filename,label,label_name,xmin,ymin,xmax,ymax\na.jpg,3,cat,1,2,30,40\n",
     ],
 )
 def test_columns_are_found_by_their_names(table, text):
@@ -157,7 +159,7 @@ def test_a_number_may_have_been_through_a_column_of_floats(table):
         ((1, 3), [0, 2], False),
         ((3,), [2], True),
         ((0, 2), [0, 2], False),
-        ((1, 2), [1, 2], True),
+        ((0, 1), [0, 1], False),
     ],
 )
 def test_numbers_count_through_the_given_names(table, ids, labels, is_doubtful):
@@ -171,6 +173,30 @@ def test_numbers_count_through_the_given_names(table, ids, labels, is_doubtful):
 def test_more_numbers_than_names_are_an_error(table, ids):
     with pytest.raises(InputError, match="for 3 class names"):
         read_csv(table(ids_table(*ids)), ["x", "y", "z"])
+
+
+@pytest.mark.parametrize("ids", [(1,), (1, 2), (2,)])
+def test_numbers_that_may_count_from_0_or_from_1_are_an_error(table, ids):
+    with pytest.raises(InputError, match=r"for 3 class names may count from 0 or from 1: write names"):
+        read_csv(table(ids_table(*ids)), ["x", "y", "z"])
+
+
+def test_tables_of_one_folder_count_their_classes_together(table, tmp_path):
+    table(ids_table(1, 2, 3)).rename(tmp_path / "train.csv")
+    table(ids_table(1)).rename(tmp_path / "val.csv")
+    data = read_csv(tmp_path, ["x", "y", "z"])
+    assert data["train"][0].ground_truth.labels.tolist() == [0, 1, 2]
+    assert data["val"][0].ground_truth.labels.tolist() == [0]
+
+
+@pytest.mark.parametrize("names", [("0", "1", "2"), ("2", "0", "1"), ("10", "9", "1.0")])
+def test_names_that_look_like_numbers_come_back(tmp_path, names):
+    truth = GroundTruth([[1, 2, 3, 4], [5, 6, 7, 8]], [0, 2])
+    write_csv(tmp_path / "out", {"train": [Sample(JPEG, truth, "a")]}, names)
+    for class_names in (None, names):
+        again = read_csv(tmp_path / "out", class_names)
+        assert again.class_names == names
+        assert again["train"][0].ground_truth.labels.tolist() == [0, 2]
 
 
 def test_numbers_that_are_the_given_names_are_names(table):
@@ -258,6 +284,54 @@ def test_flags(table):
     )
 
 
+# --- Fractions ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "filename,xmin,ymin,xmax,ymax,class\na.jpg,0.1,0.1,0.5,1,dog\n",
+        "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsGroupOf\na,x,dog,1,0.1,0.5,0.1,1,-1\n",
+        HEADER + "a.jpg,0.1,0.1,0.5,1.0005,dog\nb.jpg,,,,,\n",
+    ],
+)
+def test_corners_between_0_and_1_are_fractions_of_the_image(table, text):
+    data = read_csv(table(text))
+    ((image_id, name, box),) = objects(data)
+    assert (image_id, name) == ("a", "dog")
+    assert box == pytest.approx((10, 6, 50, 60))
+    assert "read as fractions" in the_problem(data).problem
+
+
+def test_some_fractions_make_no_table_of_fractions(table):
+    data = read_csv(table(HEADER + "a.jpg,0.25,0.25,0.5,0.5,cat\nb.jpg,0,0,30,40,cat\n"))
+    assert [box for _, _, box in objects(data)] == [(0.25, 0.25, 0.5, 0.5), (0, 0, 30, 40)]
+    assert data.problems == ()
+
+
+def test_corners_of_whole_pixels_are_no_fractions(table):
+    data = read_csv(table(HEADER + "a.jpg,0,0,1,1,cat\n"))
+    assert objects(data) == [("a", "cat", (0, 0, 1, 1))]
+    assert data.problems == ()
+
+
+def test_fractions_of_an_image_of_unknown_size_are_left_out(table, tmp_path):
+    path = table(HEADER + "a.jpg,0.1,0.1,0.5,0.5,cat\nb.jpg,0.1,0.1,0.5,0.5,cat\nb.jpg,0.1,x,,1,cat\n")
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    data = read_csv(path)
+    assert [image_id for image_id, *_ in objects(data)] == ["b"]
+    assert [problem.problem.split(",")[0] for problem in data.problems][1:] == [
+        "does not decode as an image",
+        "line 4: the box of b.jpg is left out: its ymin is no number ('x')",
+    ]
+
+
+def test_small_boxes_of_our_own_stay_pixels(tmp_path):
+    truth = GroundTruth([[0.25, 0.25, 0.5, 0.5]], [0])
+    write_csv(tmp_path / "out", {"train": [Sample(JPEG, truth, "a")]}, ["cat"])
+    assert objects(read_csv(tmp_path / "out")) == [("a", "cat", (0.25, 0.25, 0.5, 0.5))]
+
+
 # --- What is wrong in it -----------------------------------------------------------------------------------
 
 
@@ -318,7 +392,67 @@ def test_a_folder_with_one_table_is_enough(table):
     assert objects(read_csv(path.parent)) == objects(read_csv(path))
 
 
-def test_a_folder_with_two_tables_is_an_error(table):
+def lay_out(folder, files):
+    """Write images, and tables whose only line names an image."""
+    for name, image in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(JPEG if image is None else f"{HEADER}{image},1,2,30,40,cat\n".encode())
+
+
+def splits_of(data):
+    return {name: [str(sample.image_id) for sample in split] for name, split in data.items()}
+
+
+@pytest.mark.parametrize(
+    ("files", "splits"),
+    [
+        (
+            {"labels_train.csv": "a.jpg", "labels_val.csv": "b.jpg", "a.jpg": None, "b.jpg": None},
+            {"train": ["a"], "val": ["b"]},
+        ),
+        (
+            {
+                "data/train_labels.csv": "a",
+                "data/test_labels.csv": "b",
+                "images/a.jpg": None,
+                "images/b.jpg": None,
+            },
+            {"test": ["b"], "train": ["a"]},
+        ),
+        (
+            {
+                "train/_annotations.csv": "a.jpg",
+                "valid/_annotations.csv": "a.jpg",
+                "train/a.jpg": None,
+                "valid/a.jpg": None,
+            },
+            {"train": ["train/a.jpg"], "val": ["valid/a.jpg"]},
+        ),
+        ({"train2017.csv": "a", "val2017.csv": "a", "a.jpg": None}, {"train2017": ["a"], "val2017": ["a"]}),
+    ],
+)
+def test_tables_of_several_splits_are_one_data_set(tmp_path, files, splits):
+    lay_out(tmp_path, files)
+    assert recognises_csv(tmp_path)
+    data = read_csv(tmp_path)
+    assert splits_of(data) == splits
+    assert data.problems == ()
+
+
+def test_a_single_table_states_its_split(tmp_path):
+    lay_out(tmp_path, {"labels_train.csv": "a", "digits.csv": "a", "a.jpg": None})
+    assert list(read_csv(tmp_path / "labels_train.csv")) == ["train"]
+    assert list(read_csv(tmp_path / "digits.csv")) == ["all"]
+
+
+def test_a_list_of_classes_beside_the_table_is_none_of_boxes(tmp_path):
+    lay_out(tmp_path, {"a.jpg": None})
+    (tmp_path / "annotations.csv").write_text("photos/a.jpg,10,20,90,30,cat\n")
+    (tmp_path / "classes.csv").write_text("cat,0\n")
+    assert objects(read_csv(tmp_path)) == [("a", "cat", (10, 20, 90, 30))]
+
+
+def test_a_folder_with_two_tables_of_unknown_splits_is_an_error(table):
     path = table(HEADER)
     (path.parent / "more.csv").write_text(HEADER)
     with pytest.raises(InputError, match=r"2 CSV files \(labels.csv, more.csv\)"):
@@ -384,14 +518,25 @@ def test_a_sample_in_two_splits_stays_in_both(tmp_path):
     }
 
 
+def test_a_split_without_images_and_numbers_of_classes_come_back(tmp_path):
+    sample = Sample(JPEG, GroundTruth.empty(), "a")
+    write_csv(tmp_path / "out", {"train": [sample], "val": []}, ["cat", "dog"], category_ids=[90, 3])
+    again = read_csv(tmp_path / "out")
+    assert splits_of(again) == {"train": ["a"], "val": []}
+    assert again.category_ids == (90, 3)
+    assert read_csv(tmp_path / "out", ["dog", "cat"]).category_ids == (3, 90)
+    with pytest.raises(InputError, match="1 category ids for 2 classes"):
+        write_csv(tmp_path / "more", {"train": [sample]}, ["cat", "dog"], category_ids=[1])
+
+
 def test_the_table_can_be_read_by_people(tmp_path):
-    truth = GroundTruth(np.float32([[1, 2, 3.5, 4]]), np.zeros(1), difficult=np.array([True]))
+    truth = GroundTruth(np.float32([[1, 2, 3.5, 4]]), np.zeros(1), difficult=np.array([True]), areas=[4.25])
     empty = Sample(JPEG, GroundTruth.empty(), "b")
     write_csv(tmp_path / "out", {"train": [Sample(JPEG, truth, "a"), empty]}, ["cat, or not"])
     assert (tmp_path / "out" / "labels.csv").read_text().splitlines() == [
-        "image,xmin,ymin,xmax,ymax,class,split,difficult,crowd,truncated",
-        'images/a.jpg,1,2,3.5,4,"cat, or not",train,1,0,0',
-        "images/b.jpg,,,,,,train,,,",
+        "image,xmin,ymin,xmax,ymax,class,split,difficult,crowd,truncated,area",
+        'images/a.jpg,1,2,3.5,4,"cat, or not",train,1,0,0,4.25',
+        "images/b.jpg,,,,,,train,,,,",
     ]
 
 

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labelled import CLASS_NAMES, truths
+from labelled import CLASS_NAMES, assert_same_areas, truths
 
 from ssd_keras.data.readers import unpickling
-from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle, write_pickle
+from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle
+from ssd_keras.data.readers.pickling import write_pickle
 from ssd_keras.data.readers.sidecar import Sidecar, write_sidecar
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
@@ -667,6 +668,25 @@ def test_what_is_written_is_read_again(data):
                 np.testing.assert_array_equal(
                     getattr(read.ground_truth, name), getattr(written.ground_truth, name)
                 )
+            assert_same_areas(read.ground_truth, written.ground_truth, rtol=2e-5)
+
+
+def test_numbers_of_classes_come_back(tmp_path):
+    write_pickle(tmp_path / "out", {"train": [sample_of()]}, ["cat", "dog"], category_ids=[90, 3])
+    assert read_pickle(tmp_path / "out").category_ids == (90, 3)
+    with pytest.raises(InputError, match="1 category ids for 2 classes"):
+        write_pickle(tmp_path / "more", {"train": []}, ["cat", "dog"], category_ids=[1])
+
+
+def test_marks_of_boxes_one_of_which_is_gone_are_left_out_and_told(tmp_path):
+    boxes = ((10, 20, 30, 40), (1, 2, 3, 4))
+    write_pickle(tmp_path, {"train": [sample_of(boxes=boxes, labels=(0, 0), difficult=[0, 1])]}, ["cat"])
+    assert only_truth(read_pickle(tmp_path)).difficult.tolist() == [False, True]
+    labels = pickle.loads((tmp_path / "labels.pkl").read_bytes())
+    (tmp_path / "labels.pkl").write_bytes(pickle.dumps({name: rows[:1] for name, rows in labels.items()}))
+    data = read_pickle(tmp_path)
+    assert only_truth(data).difficult.tolist() == [False]
+    assert "has 1 box and had 2 when ssd-keras.json was written" in the_problem(data).problem
 
 
 def test_what_is_written_needs_no_new_numpy(tmp_path):

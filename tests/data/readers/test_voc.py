@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labelled import CLASS_NAMES, truths
+from labelled import CLASS_NAMES, assert_same_areas, truths
 
-from ssd_keras.data.readers.voc import read_voc, recognises_voc, size_tag, write_voc
+from ssd_keras.data.readers.voc import annotation_of, read_voc, recognises_voc, write_voc
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
@@ -385,6 +385,129 @@ def test_without_a_folder_of_images_there_is_an_error(voc):
         read_voc(voc.root)
 
 
+# --- Where other programs put the files --------------------------------------------------------------------
+
+
+def put(root, place, xml=None, image=JPEG, suffix=".jpg"):
+    """An image, and its annotation beside it; None: without one."""
+    file = root / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.with_suffix(suffix).write_bytes(image)
+    if xml is not None:
+        file.with_suffix(".xml").write_text(xml)
+
+
+def xml_of(*things, name=""):
+    stated = f"<filename>{name}</filename>" if name else ""
+    return f"<annotation>{stated}{SIZE}{''.join(things)}</annotation>"
+
+
+def ids(data):
+    return {name: [sample.image_id for sample in split] for name, split in data.items()}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "images"),
+    [("annotations", "images"), ("Annotations", "images"), ("annotations", "JPEGImages")],
+)
+def test_folders_may_be_called_otherwise(tmp_path, annotations, images):
+    put(tmp_path, f"{images}/a")
+    (tmp_path / annotations).mkdir()
+    (tmp_path / annotations / "a.xml").write_text(xml_of(thing()))
+    assert recognises_voc(tmp_path)
+    data = read_voc(tmp_path)
+    assert ids(data) == {"all": ["a"]}
+    assert data.problems == ()
+    assert annotation_of(data["all"][0].image) == tmp_path / annotations / "a.xml"
+
+
+def test_annotations_in_folders_inside_are_read(voc):
+    for place in ("one/a", "two/a", "two/b"):
+        put(voc.root / "JPEGImages", place)
+        file = voc.root / "Annotations" / f"{place}.xml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(xml_of(thing("cat" if "one" in place else "dog")))
+    data = read_voc(voc.root)
+    assert ids(data) == {"all": ["b", "one/a", "two/a"]}
+    assert [sample.ground_truth.labels.tolist() for sample in data["all"]] == [[1], [0], [1]]
+    assert [sample.image.parent.name for sample in data["all"]] == ["two", "one", "two"]
+    assert annotation_of(data["all"][1].image) == voc.root / "Annotations" / "one" / "a.xml"
+    voc.list("train", "two/a\nJPEGImages/one/a.jpg\n")
+    assert ids(read_voc(voc.root)) == {"train": ["two/a", "one/a"]}
+
+
+def test_annotations_in_a_folder_inside_find_images_that_are_in_none(tmp_path):
+    put(tmp_path, "images/a")
+    (tmp_path / "annotations" / "xmls").mkdir(parents=True)
+    (tmp_path / "annotations" / "xmls" / "a.xml").write_text(xml_of(thing()))
+    assert ids(read_voc(tmp_path)) == {"all": ["a"]}
+
+
+def test_the_stated_file_decides_between_images_of_one_name(voc):
+    voc.add_xml("a", xml_of(thing(), name="a.png"))
+    (voc.root / "JPEGImages" / "a.png").write_bytes(PNG)
+    data = read_voc(voc.root)
+    assert [sample.image.name for sample in data["all"]] == ["a.png"]
+    assert the_problem(data).file.endswith("a.jpg")
+    assert "has no annotation" in the_problem(data).problem
+
+
+def test_the_stated_file_is_found_where_the_annotation_has_another_name(voc):
+    voc.add_xml("label_1", xml_of(thing(), name="C:\\photos\\a.jpg"), image=None)
+    (voc.root / "JPEGImages" / "a.jpg").write_bytes(JPEG)
+    data = read_voc(voc.root)
+    assert [(sample.image_id, sample.image.name) for sample in data["all"]] == [("label_1", "a.jpg")]
+
+
+def test_a_wrong_file_name_does_not_take_the_image_of_another(voc):
+    voc.add_xml("a", xml_of(thing(), name="b.jpg"))
+    voc.add_xml("b", xml_of(thing(), name="b.jpg"))
+    assert [sample.image.stem for sample in read_voc(voc.root)["all"]] == ["a", "b"]
+
+
+def test_annotations_beside_the_images(tmp_path):
+    put(tmp_path, "b", xml_of(thing("dog")))
+    put(tmp_path, "a", xml_of())
+    put(tmp_path, "c")
+    assert recognises_voc(tmp_path)
+    data = read_voc(tmp_path)
+    assert ids(data) == {"all": ["a", "b"]}
+    assert the_problem(data).file.endswith("c.jpg")
+    assert annotation_of(tmp_path / "b.jpg") == tmp_path / "b.xml"
+
+
+@pytest.mark.parametrize("inside", ["", "images"])
+def test_folders_of_splits_with_annotations_beside_the_images(tmp_path, inside):
+    for place in ("train/x", "train/y", "valid/x", "test/z"):
+        put(tmp_path / inside, place, xml_of(thing()))
+    assert recognises_voc(tmp_path)
+    assert ids(read_voc(tmp_path)) == {"test": ["z"], "train": ["train/x", "y"], "val": ["valid/x"]}
+
+
+def test_folders_that_are_no_splits_are_taken_together(tmp_path):
+    for place in ("day/x", "night/y"):
+        put(tmp_path, place, xml_of(thing()))
+    assert ids(read_voc(tmp_path)) == {"all": ["x", "y"]}
+
+
+def test_splits_that_each_have_their_own_annotations_folder(tmp_path):
+    for split in ("train", "val"):
+        Folder(tmp_path / split).add(split, thing())
+    assert ids(read_voc(tmp_path)) == {"train": ["train"], "val": ["val"]}
+
+
+@pytest.mark.parametrize("xml", ["", "<svg/>", "<root><item/></root>"])
+def test_other_xml_beside_images_is_no_data_set(tmp_path, xml):
+    put(tmp_path, "a", xml)
+    assert not recognises_voc(tmp_path)
+
+
+def test_xml_without_images_beside_is_no_data_set(tmp_path):
+    (tmp_path / "a.xml").write_text(xml_of(thing()))
+    put(tmp_path, "b")
+    assert not recognises_voc(tmp_path)
+
+
 # --- Writing -----------------------------------------------------------------------------------------------
 
 
@@ -397,7 +520,8 @@ def assert_same_truth(read, written):
     np.testing.assert_array_equal(read.labels, written.labels)
     np.testing.assert_array_equal(read.truncated, written.truncated)
     np.testing.assert_array_equal(read.crowd, written.crowd)
-    np.testing.assert_array_equal(read.difficult, written.difficult | written.crowd)
+    np.testing.assert_array_equal(read.difficult, written.difficult)
+    assert_same_areas(read, written)
 
 
 @settings(max_examples=40, deadline=None)
@@ -431,7 +555,8 @@ def test_names_and_files_are_kept_as_they_are(tmp_path):
     assert again["all"][1].image.read_bytes() == PNG
     decoded = cv2.imread(str(again["all"][2].image))
     np.testing.assert_allclose(decoded, PIXELS, atol=2)
-    assert size_tag(tmp_path / "out" / "Annotations" / "a.xml") == (HEIGHT, WIDTH)
+    stated = again["all"][0].stated_size
+    assert stated == ((HEIGHT, WIDTH), str(tmp_path / "out" / "Annotations" / "a.xml"))
 
 
 def test_whole_numbers_are_written_as_whole_numbers(tmp_path):
@@ -442,6 +567,49 @@ def test_whole_numbers_are_written_as_whole_numbers(tmp_path):
 def test_a_crowd_is_difficult_for_programs_that_know_no_crowds(tmp_path):
     write_voc(tmp_path / "out", {"all": [sample_of(crowd=[True])]}, ["cat"])
     assert "<difficult>1</difficult>" in (tmp_path / "out" / "Annotations" / "a.xml").read_text()
+
+
+def test_a_crowd_that_is_not_difficult_stays_so(tmp_path):
+    boxes = [(1, 1, 9, 9), (2, 2, 8, 8), (3, 3, 7, 7)]
+    flags = {"crowd": [True, True, False], "difficult": [False, True, True]}
+    write_voc(tmp_path / "out", {"all": [sample_of("a", boxes, (0, 0, 0), **flags)]}, ["cat"])
+    truth = only_truth(read_voc(tmp_path / "out"))
+    assert truth.crowd.tolist() == flags["crowd"]
+    assert truth.difficult.tolist() == flags["difficult"]
+
+
+def test_a_crowd_of_which_nothing_more_is_said_is_difficult(voc):
+    voc.add("a", thing(more="<difficult>1</difficult><crowd>1</crowd>"))
+    truth = only_truth(read_voc(voc.root))
+    assert truth.crowd.tolist() == truth.difficult.tolist() == [True]
+
+
+def test_splits_whose_names_become_one_file_both_remain(tmp_path):
+    splits = {
+        "2024/train": [sample_of("a", (), ())],
+        "2024_train": [sample_of("b")],
+        "2024_TRAIN": [sample_of("c")],
+    }
+    write_voc(tmp_path / "out", splits, ["cat"])
+    assert ids(read_voc(tmp_path / "out")) == {
+        "2024_TRAIN_3": ["c"],
+        "2024_train": ["a"],
+        "2024_train_2": ["b"],
+    }
+
+
+def test_category_ids_stay(tmp_path):
+    write_voc(tmp_path / "out", {"all": [sample_of()]}, ["cat", "dog"], category_ids=[18, 17])
+    again = read_voc(tmp_path / "out")
+    assert again.category_ids == (18, 17)
+    assert read_voc(tmp_path / "out", ["dog", "cat"]).category_ids == (17, 18)
+    assert read_voc(tmp_path / "out", ["dog", "cat", "cow"]).category_ids is None
+
+
+@pytest.mark.parametrize("category_ids", [[1], [1, 1], [1, 2, 3]])
+def test_category_ids_that_do_not_fit_are_an_error(tmp_path, category_ids):
+    with pytest.raises(InputError, match="give each class one of its own"):
+        write_voc(tmp_path / "out", {"all": [sample_of()]}, ["cat", "dog"], category_ids=category_ids)
 
 
 def test_a_sample_in_two_splits_is_written_once(tmp_path):

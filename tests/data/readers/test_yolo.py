@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labelled import CLASS_NAMES, truths
+from labelled import CLASS_NAMES, assert_same_areas, truths
 
 from ssd_keras.data.readers.yolo import read_yolo, recognises_yolo, write_yolo
 from ssd_keras.data.samples import GroundTruth, Sample
@@ -573,6 +573,7 @@ def assert_same_truth(read, written):
     np.testing.assert_allclose(read.boxes_px, written.boxes_px, rtol=0, atol=1e-3)
     for name in ("labels", "difficult", "crowd", "truncated"):
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+    assert_same_areas(read, written, rtol=2e-5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -611,7 +612,8 @@ def _is_same(read, written):
 
 def test_other_programs_find_what_they_expect(tmp_path):
     samples = [sample_of("a", boxes=[(10, 15, 30, 45)], labels=[1]), sample_of("b", boxes=(), labels=())]
-    write_yolo(tmp_path / "out", {"train": samples, "val": samples[:1]}, ["cat", "no"])
+    others = [sample_of("c", boxes=[(10, 15, 30, 45)], labels=[1])]
+    write_yolo(tmp_path / "out", {"train": samples, "val": others}, ["cat", "no"])
     assert yaml.safe_load((tmp_path / "out" / "data.yaml").read_text()) == {
         "train": "images/train",
         "val": "images/val",
@@ -620,8 +622,8 @@ def test_other_programs_find_what_they_expect(tmp_path):
     }
     assert (tmp_path / "out/labels/train/a.txt").read_text() == "1 0.2 0.5 0.2 0.5\n"
     assert (tmp_path / "out/labels/train/b.txt").read_text() == ""
-    assert (tmp_path / "out/labels/val/a.txt").read_text() == "1 0.2 0.5 0.2 0.5\n"
-    assert (tmp_path / "out/images/val/a.jpg").read_bytes() == JPEG
+    assert (tmp_path / "out/labels/val/c.txt").read_text() == "1 0.2 0.5 0.2 0.5\n"
+    assert (tmp_path / "out/images/val/c.jpg").read_bytes() == JPEG
 
 
 def test_names_and_files_are_kept_as_they_are(tmp_path):
@@ -659,7 +661,49 @@ def test_flags_stay_with_their_boxes_when_one_before_them_cannot_be_used(tmp_pat
     assert truth.difficult.tolist() == [False, True]
 
 
-def test_a_sample_in_two_splits_is_written_in_both(tmp_path):
+def test_a_sample_in_two_splits_is_written_once_and_listed(tmp_path):
+    first, both, last = sample_of("a"), sample_of("b"), sample_of("c")
+    splits = {"train": [first, both], "trainval": [last, both], "val": [last]}
+    write_yolo(tmp_path / "out", splits, ["cat"])
+    images = sorted(path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.glob("out/images/*/*"))
+    assert images == ["images/train/a.jpg", "images/train/b.jpg", "images/trainval/c.jpg"]
+    stated = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
+    assert [stated[split] for split in splits] == ["images/train", "trainval.txt", "val.txt"]
+    assert (tmp_path / "out/trainval.txt").read_text() == "./images/trainval/c.jpg\n./images/train/b.jpg\n"
+    assert not (tmp_path / "out/images/val").exists()
+    again = read_yolo(tmp_path / "out")
+    assert again.problems == ()
+    assert ids(again) == {"train": ["a", "b"], "trainval": ["c", "b"], "val": ["c"]}
+    assert again["train"][1] is again["trainval"][1]
+
+
+def test_category_ids_stay(tmp_path):
+    write_yolo(tmp_path / "out", {"all": [sample_of()]}, ["cat", "dog"], category_ids=[18, 17])
+    assert read_yolo(tmp_path / "out").category_ids == (18, 17)
+    assert read_yolo(tmp_path / "out", ["dog", "cat"]).category_ids == (17, 18)
+    with pytest.raises(InputError, match="give each class one of its own"):
+        write_yolo(tmp_path / "other", {"all": [sample_of()]}, ["cat", "dog"], category_ids=[1])
+
+
+def test_flags_are_dropped_and_told_where_a_box_was_removed_since(tmp_path):
+    sample = sample_of("a", [(1, 1, 9, 9), (2, 2, 8, 8)], (0, 0), difficult=[True, False])
+    write_yolo(tmp_path / "out", {"train": [sample]}, ["cat"])
+    labels = tmp_path / "out/labels/train/a.txt"
+    labels.write_text(labels.read_text().splitlines()[1] + "\n\n")
+    data = read_yolo(tmp_path / "out")
+    assert only_truth(data).difficult.tolist() == [False]
+    assert the_problem(data).file == str(labels)
+    assert "ssd-keras.json" in the_problem(data).problem
+
+
+def test_splits_are_not_named_as_lists_of_classes(tmp_path):
+    sample = sample_of("a")
+    write_yolo(tmp_path / "out", {"train": [sample], "classes": [sample]}, ["cat"])
+    assert ids(read_yolo(tmp_path / "out")) == {"train": ["a"], "classes": ["a"]}
+    assert not (tmp_path / "out" / "classes.txt").exists()
+
+
+def test_a_sample_twice_in_one_split_is_written_once(tmp_path):
     sample = sample_of("a", crowd=[True])
     write_yolo(tmp_path / "out", {"train": [sample, sample], "val": [sample]}, ["cat"])
     again = read_yolo(tmp_path / "out")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from ssd_keras.data.checks import check_box
+from ssd_keras.data.checks import check_box, counted
+from ssd_keras.data.inspection.class_names import is_surely_misspelt, misspelt_classes
 from ssd_keras.data.inspection.looking import Look, distinct_samples, key_of, look_at_all
-from ssd_keras.data.inspection.together import may_share, misspelt_classes
+from ssd_keras.data.inspection.split_roles import in_order_of_keeping, may_share
+from ssd_keras.data.inspection.together import merged_objects, objects_of
 from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
-
-EVALUATED = ("test", "val")
-"""An image in two splits stays in the first of these, so that scores stay comparable and become honest."""
+from ssd_keras.errors import InputError
 
 
 class Fixed(NamedTuple):
@@ -29,31 +29,37 @@ def fix_dataset(dataset: Dataset) -> Fixed:
     """Correct what `inspect_dataset` finds; the data set given stays as it is.
 
     Images that do not decode, or are cut short, and second copies of an image are left out; an image in two
-    splits stays in the one that is evaluated on. Boxes are cut off at the edges of the image as decoded, and
-    left out where nothing remains or where they are there twice. Classes that are probably misspelt are
-    renamed. What the reader had to leave out or put right counts as a change; size tags are right in what is
-    written.
+    splits stays in the one that is evaluated on, or in the last. Copies with other objects give them to the
+    one that stays. Boxes are cut off at the edges of the image as decoded, left out where nothing remains or
+    where they are there twice, and turned where they are for an image that its EXIF orientation turns.
+    Classes that are surely misspelt are renamed. What the reader had to leave out or put right, and a stated
+    size that is wrong, which is right in what is written, count as changes.
+
+    Raises:
+        InputError: none of the images can be read.
     """
-    distinct = distinct_samples(dataset)
-    looks = dict(zip(distinct, look_at_all(list(distinct.values()), dataset.format, None), strict=True))
     changes = [f"{one.file}: {one.problem}" for one in dataset.problems]
+    dataset = _with_right_names(dataset, changes)
+    distinct = distinct_samples(dataset)
+    looks = dict(zip(distinct, look_at_all(list(distinct.values())), strict=True))
     fixed: dict[object, Sample] = {}
     for key, sample in distinct.items():
         look = looks[key]
         if look.size is None:
             changes += [f"{sample.name}: {problem.problem}: left out" for problem in look.problems]
             continue
-        truth, faults = _fixed_truth(sample.ground_truth, look.size)
+        changes += [f"{problem.file}: {problem.problem}: put right" for problem in look.mended]
+        truth, faults = _fixed_truth(look.truth, look.size)
         changes += [f"{sample.name}: {fault}" for fault in faults]
-        fixed[key] = dataclasses.replace(sample, ground_truth=truth)
-    splits = _fixed_splits(dataset, fixed, looks, changes)
+        fixed[key] = dataclasses.replace(sample, ground_truth=truth, stated_size=None)
+    if distinct and not fixed:
+        raise InputError(
+            "no image of the data set can be read: a corrected copy would hold none, replace them"
+        )
+    splits = _Copies(dataset.class_names, fixed, looks, changes).fixed_splits(dataset)
     names = dataset.class_names
-    result = dataclasses.replace(
-        dataset,
-        splits={name: Split(name, tuple(samples), names) for name, samples in splits.items()},
-        problems=(),
-    )
-    return Fixed(_with_right_names(result, changes), tuple(changes))
+    made = {name: Split(name, tuple(samples), names) for name, samples in splits.items()}
+    return Fixed(dataclasses.replace(dataset, splits=made, problems=()), tuple(changes))
 
 
 def _fixed_truth(truth: GroundTruth, size: tuple[int, int]) -> tuple[GroundTruth, list[str]]:
@@ -77,59 +83,113 @@ def _fixed_truth(truth: GroundTruth, size: tuple[int, int]) -> tuple[GroundTruth
     return dataclasses.replace(mended, boxes_px=np.array(boxes, np.float32).reshape(-1, 4)), faults
 
 
-Found = list[tuple[bytes | None, Sample]]
-"""Samples of a split with the digests of their images."""
+# --- Copies of an image ------------------------------------------------------------------------------------
 
 
-def _fixed_splits(
-    dataset: Dataset,
-    fixed: Mapping[object, Sample],
-    looks: Mapping[object, Look],
-    changes: list[str],
-) -> dict[str, list[Sample]]:
-    """Give each split without unreadable images, twins, and images that another split is evaluated on."""
-    found: dict[str, Found] = {}
-    for split in dataset.values():
-        seen: set[bytes | None] = set()
-        found[split.name] = []
+class _Copies:
+    """Images that are there more than once: which copy stays, with which objects.
+
+    All copies get the objects of all of them, so that whichever stays loses none.
+
+    Args:
+        class_names: in the order of the labels.
+        own: the samples with the objects they came with, by what tells images apart; all can be read.
+        looks: what their images showed.
+        changes: what is told is added here.
+    """
+
+    def __init__(
+        self,
+        class_names: tuple[str, ...],
+        own: Mapping[object, Sample],
+        looks: Mapping[object, Look],
+        changes: list[str],
+    ) -> None:
+        self._class_names, self._own, self._changes = class_names, own, changes
+        self._digests = {key: looks[key].digest for key in own}
+        copies: dict[bytes | None, list[GroundTruth]] = defaultdict(list)
+        for key, sample in own.items():
+            copies[self._digests[key]].append(sample.ground_truth)
+        self._merged = {digest: merged_objects(truths) for digest, truths in copies.items()}
+        self._told: set[bytes | None] = set()
+
+    def fixed_splits(self, dataset: Dataset) -> dict[str, list[Sample]]:
+        """Give each split without unreadable images, twins, and images that another split keeps."""
+        found = {split.name: self._without_twins(split) for split in dataset.values()}
+        kept: dict[str, list[object]] = {}
+        for name in in_order_of_keeping(found):
+            kept[name] = self._not_kept_elsewhere(name, found[name], kept)
+        stay = dict.fromkeys(key for name in found for key in kept[name])
+        samples = {key: self._with_all_objects(key) for key in stay}
+        return {name: [samples[key] for key in kept[name]] for name in found}
+
+    def _without_twins(self, split: Split) -> list[object]:
+        first: dict[bytes | None, object] = {}
         for sample in split:
-            key, digest = key_of(sample), looks[key_of(sample)].digest
-            if key in fixed and digest in seen:
-                changes.append(f"{sample.name}: is in the split {split.name} once more: left out there")
-            elif key in fixed:
-                seen.add(digest)
-                found[split.name].append((digest, fixed[key]))
-    return {name: _not_evaluated_on(name, found, changes) for name in found}
+            key = key_of(sample)
+            if key in self._own and first.setdefault(self._digests[key], key) != key:
+                twin = first[self._digests[key]]
+                self._leave_out(key, twin, f"is in the split {split.name} once more: left out there")
+        return list(first.values())
+
+    def _not_kept_elsewhere(
+        self, name: str, found: list[object], kept: Mapping[str, list[object]]
+    ) -> list[object]:
+        """Give the images of a split that no split keeps which should share none with it."""
+        owners = {
+            self._digests[key]: (other, key)
+            for other, keys in list(kept.items())[::-1]  # the first is named where several do
+            if not may_share(name, other)
+            for key in keys
+        }
+        for key in found:
+            if self._digests[key] in owners:
+                other, owner = owners[self._digests[key]]
+                self._leave_out(key, owner, f"is in the split {other} too: left out of {name}")
+        return [key for key in found if self._digests[key] not in owners]
+
+    def _leave_out(self, key: object, stays: object, change: str) -> None:
+        """Tell that an image is left out, and what becomes of objects that are not those of the copy."""
+        own, other = (objects_of(self._own[one].ground_truth) for one in (key, stays))
+        merged = objects_of(self._merged[self._digests[key]])
+        name = self._own[stays].name
+        if moved := (own & merged) - other:
+            change += f"; {name}, the same image, gets its {self._named(moved)}"
+        if lost := (own | other) - merged:
+            change += f"; {name}, the same image, has another box in place of {self._named(lost)}"
+        self._changes.append(f"{self._own[key].name}: {change}")
+        self._told.add(self._digests[key])
+
+    def _with_all_objects(self, key: object) -> Sample:
+        sample, merged = self._own[key], self._merged[self._digests[key]]
+        if objects_of(sample.ground_truth) != objects_of(merged) and self._digests[key] not in self._told:
+            count = counted(len(merged), "box", "boxes")
+            self._changes.append(f"{sample.name}: gets the objects of its copies in other splits: {count}")
+        return dataclasses.replace(sample, ground_truth=merged)
+
+    def _named(self, objects: set[tuple[float, ...]]) -> str:
+        return ", ".join(
+            f"{self._class_names[int(label)]!r} ({', '.join(f'{corner:g}' for corner in corners)})"
+            for label, *corners in sorted(objects)
+        )
 
 
-def _not_evaluated_on(name: str, found: Mapping[str, Found], changes: list[str]) -> list[Sample]:
-    """Give the samples of a split that no split has which is evaluated on and should share none with it."""
-    before = itertools.takewhile(lambda other: other != name, EVALUATED)
-    owners = {
-        digest: other
-        for other in before
-        if other in found and not may_share(name, other)
-        for digest, _ in found[other]
-    }
-    changes += [
-        f"{sample.name}: is in the split {owners[digest]} too: left out of {name}"
-        for digest, sample in found[name]
-        if digest in owners
-    ]
-    return [sample for digest, sample in found[name] if digest not in owners]
+# --- Names of classes --------------------------------------------------------------------------------------
 
 
 def _with_right_names(dataset: Dataset, changes: list[str]) -> Dataset:
-    """Rename classes that are probably misspelt."""
+    """Rename classes that are surely misspelt; what is only probable is for the user to decide."""
     boxes = dict.fromkeys(dataset.class_names, 0)
     for sample in distinct_samples(dataset).values():
         for label in sample.ground_truth.labels.tolist():
             boxes[dataset.class_names[label]] += 1
-    wrong = misspelt_classes(boxes)
+    probable = misspelt_classes(boxes)
+    wrong = {name: right for name, right in probable.items() if is_surely_misspelt(name, right)}
     if not wrong:
         return dataset
     changes += [
-        f"class {name!r}: renamed to {right!r} ({boxes[name]} boxes)" for name, right in wrong.items()
+        f"class {name!r}: renamed to {right!r} ({counted(boxes[name], 'box', 'boxes')})"
+        for name, right in wrong.items()
     ]
     names = tuple(name for name in dataset.class_names if name not in wrong)
     labels = np.array([names.index(wrong.get(name, name)) for name in dataset.class_names], np.int32)

@@ -1,21 +1,21 @@
-"""What only all images of a data set together show: twins, and classes that are probably one."""
+"""What only all images of a data set together show: the same image twice, and with which objects."""
 
 from __future__ import annotations
 
-import difflib
 import itertools
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from ssd_keras.boxes.iou import pairwise_iou
 from ssd_keras.data.inspection.looking import key_of
-from ssd_keras.data.samples import Dataset, Problem, Sample
+from ssd_keras.data.inspection.split_roles import may_share
+from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample
 
-RARE = 0.1
-"""A class with at most this share of the boxes of another with nearly its name is probably misspelt."""
+SAME_OBJECT = 0.5
+"""IoU from which boxes of two copies of an image are around the same object."""
 
-SIMILAR = 0.8
-"""How alike two names are then, by difflib's measure, 0-1."""
+_Place = tuple[str, Sample]
+"""A sample and the name of its split."""
 
 
 def images_in_two_splits(dataset: Dataset, digests: Mapping[object, bytes | None]) -> list[Problem]:
@@ -23,7 +23,7 @@ def images_in_two_splits(dataset: Dataset, digests: Mapping[object, bytes | None
 
     `digests` are those of the bytes of each image, by `key_of`.
     """
-    places: dict[bytes, list[tuple[str, Sample]]] = defaultdict(list)
+    places: dict[bytes, list[_Place]] = defaultdict(list)
     for name, split in dataset.items():
         for sample in split:
             digest = digests[key_of(sample)]
@@ -33,21 +33,11 @@ def images_in_two_splits(dataset: Dataset, digests: Mapping[object, bytes | None
     return [_seen_twice(*pair) for pair in shared if pair is not None]
 
 
-_Place = tuple[str, Sample]
-"""A sample and the name of its split."""
-
-
 def _pairs_apart(places: Sequence[_Place]) -> Iterator[tuple[_Place, _Place]]:
     """Pairs from splits that should share no image, as train and val; trainval and train do."""
     for one, other in itertools.combinations(places, 2):
-        if not may_share(one[0], other[0]):
+        if one[0] != other[0] and not may_share(one[0], other[0]):
             yield one, other
-
-
-def may_share(split: str, other: str) -> bool:
-    """Tell whether two splits may have images in common, as trainval and train; train and val may not."""
-    shorter, longer = sorted((split, other), key=len)
-    return longer.startswith(shorter) or longer.endswith(shorter) or "all" in (shorter, longer)
 
 
 def _seen_twice(one: _Place, other: _Place) -> Problem:
@@ -56,7 +46,7 @@ def _seen_twice(one: _Place, other: _Place) -> Problem:
     problem = "is" if same else f"has the same bytes as {other_sample.name}, and they are"
     return Problem(
         sample.name,
-        f"{problem} in the splits {split} and {other_split}",
+        f"{problem} in the splits {split} and {other_split}{_other_boxes(sample, other_sample)}",
         "take it out of one of them: scores on images seen in training flatter",
     )
 
@@ -71,38 +61,28 @@ def twins_in_a_split(dataset: Dataset, digests: Mapping[object, bytes | None]) -
             twin = sample if digest is None else first.setdefault(digest, sample)
             if twin is not sample and key_of(twin) != key_of(sample):
                 problem = f"has the same bytes as {twin.name}, also in the split {split.name}"
+                problem += _other_boxes(sample, twin)
                 problems.append(Problem(sample.name, problem, "take one of them out"))
     return list(dict.fromkeys(problems))
 
 
-def misspelt_classes(boxes: Mapping[str, int]) -> dict[str, str]:
-    """Find rare classes whose names are nearly those of frequent ones: the former by the latter.
+def _other_boxes(sample: Sample, twin: Sample) -> str:
+    same = objects_of(sample.ground_truth) == objects_of(twin.ground_truth)
+    return "" if same else f", with other boxes ({len(sample.ground_truth)} and {len(twin.ground_truth)})"
 
-    `boxes` are the numbers of boxes by class. Names that differ in capitals, blanks and punctuation only are
-    the same, however many boxes there are; the one with fewer is the misspelt one.
+
+def objects_of(truth: GroundTruth) -> set[tuple[float, ...]]:
+    """Give the objects as label, x0, y0, x1, y1 each, to be compared."""
+    return {(label, *box) for label, box in zip(truth.labels.tolist(), truth.boxes_px.tolist(), strict=True)}
+
+
+def merged_objects(truths: Sequence[GroundTruth]) -> GroundTruth:
+    """Give the objects of copies of one image, each once: those of the copy with the most, then the others'.
+
+    A box that overlaps another copy's with an IoU of at least 0.5 is around the same object, and left out.
     """
-    found = {}
-    by_boxes = sorted(boxes, key=lambda name: -boxes[name])
-    for place, name in enumerate(by_boxes):
-        likely = [
-            other for other in by_boxes[:place] if other not in found and _is_misspelt(name, other, boxes)
-        ]
-        if likely:
-            found[name] = max(likely, key=lambda other: _likeness(name, other))
-    return found
-
-
-def _is_misspelt(name: str, other: str, boxes: Mapping[str, int]) -> bool:
-    if _plain(name) == _plain(other):
-        return True
-    if re.sub(r"\d", "", name) == re.sub(r"\d", "", other):  # "class 1" and "class 2"
-        return False
-    return boxes[name] <= RARE * boxes[other] and _likeness(name, other) >= SIMILAR
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.casefold())
-
-
-def _likeness(name: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, _plain(name), _plain(other)).ratio()
+    merged = max(truths, key=len)
+    for truth in truths:
+        is_new = (pairwise_iou(truth.boxes_px, merged.boxes_px) < SAME_OBJECT).all(axis=1)
+        merged = GroundTruth.together([merged, truth.select(is_new)])
+    return merged

@@ -1,10 +1,10 @@
-"""What a pack holds besides its images, and the way from there to a `Dataset`; the same for every pack."""
+"""What every kind of pack has: the file, its images, and what is said once about all of them."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.classes import checked_class_names, label_of
-from ssd_keras.data.checks import BOX_ADVICE, check_box
+from ssd_keras.classes import checked_class_names
 from ssd_keras.data.images import StoredImage
-from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
 from ssd_keras.errors import InputError
 
-VERSION = 1
-"""Of the layout of packs; a pack of a higher version is not read."""
+VERSION = 2
+"""Of the layout of packs; a pack of a higher version is not read. Version 1 has no file names and areas."""
 
 LARGEST_LABELS = 1 << 28
 """Bytes of labels or names that are taken into memory; more than that is no data set for one machine."""
@@ -31,8 +29,8 @@ LARGEST_ABOUT = 1 << 25
 LARGEST_IMAGE = 1 << 29
 """Bytes of one image."""
 
-NAMED_PROBLEMS = 1000
-"""Faulty boxes that are named one by one; the others are counted."""
+FINGERPRINT_BYTES = 16
+"""Of what tells two samples apart while a pack is written."""
 
 ENCODED = (0, 0)
 """Stands where (height, width) of an image's pixels would, if the image is encoded."""
@@ -69,6 +67,7 @@ class PackedImage(StoredImage):
         pack: the file.
         number: of the image in it, from 0.
         image_id: of the sample.
+        original: the name of the file that it was once in; empty where it came from none.
         size: (height, width) of pixels, or `ENCODED`.
         start: where its bytes begin, in bytes.
         length: how many they are.
@@ -77,6 +76,7 @@ class PackedImage(StoredImage):
     pack: PackFile
     number: int
     image_id: str
+    original: str
     size: tuple[int, int]
     start: int
     length: int
@@ -85,6 +85,11 @@ class PackedImage(StoredImage):
     def name(self) -> str:
         """What to call the image in messages."""
         return f"{self.pack.path}, image {self.number} ({self.image_id})"
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file that it was once in; empty where it came from none."""
+        return self.original
 
     def unpacked(self, content: NDArray[np.uint8]) -> bytes | NDArray[np.uint8]:
         """Give what the file holds, flat uint8, as encoded bytes or as pixels (H, W, 3)."""
@@ -108,6 +113,14 @@ def reading(path: Path, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
 def first_line(error: Exception) -> str:
     """Give the first line of what an error says."""
     return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def check_version(path: Path, version: int) -> None:
+    """Raise `InputError` where a pack is of a version that is not known here."""
+    if version > VERSION:
+        raise InputError(f"{path} is a pack of version {version}, newer than {VERSION}: update ssd-keras")
+    if version < 1:
+        raise DamagedError(f"is a pack of version {version}")
 
 
 # --- Class names and splits --------------------------------------------------------------------------------
@@ -158,163 +171,3 @@ def _members(numbers: Any, images: int) -> NDArray[np.int64]:
 
 def _is_list_of(kind: type, values: Any) -> bool:
     return isinstance(values, list) and all(type(value) is kind for value in values)
-
-
-# --- Labels ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class PackLabels:
-    """The labels of all N images, flat: T objects in all.
-
-    Attributes:
-        image_ids: N texts.
-        objects: (N,) int64, how many objects each image has.
-        boxes_px: (T, 4) float32, the objects of the first image first.
-        labels: (T,) int32, indices into the class names.
-        difficult: (T,) bool, as are `crowd` and `truncated`.
-        sizes: (N, 2) height and width of the images, where the boxes are to be checked against them.
-    """
-
-    image_ids: Sequence[str]
-    objects: NDArray[np.int64]
-    boxes_px: NDArray[np.float32]
-    labels: NDArray[np.int32]
-    difficult: NDArray[np.bool_]
-    crowd: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    sizes: NDArray[np.int64] | None = None
-
-
-def parts_of(lengths: NDArray[np.int64], total: int, what: str) -> NDArray[np.int64]:
-    """Give where each part ends, (N,), if parts of these lengths make up `total`; else `DamagedError`."""
-    if len(lengths) and (lengths.min() < 0 or lengths.max() > total):
-        raise DamagedError(f"has a wrong number of {what}")
-    ends = np.cumsum(lengths, dtype=np.int64)
-    if (len(lengths) and ends.min() < 0) or (int(ends[-1]) if len(ends) else 0) != total:
-        raise DamagedError(f"has a wrong number of {what}")
-    return ends
-
-
-def texts_of(content: bytes, lengths: NDArray[np.int64]) -> list[str]:
-    """Cut UTF-8 into texts of these lengths in bytes; `DamagedError` where they do not fit."""
-    ends = parts_of(lengths, len(content), "bytes in its image ids").tolist()
-    starts = [0, *ends[:-1]]
-    return [content[a:b].decode(errors="surrogatepass") for a, b in zip(starts, ends, strict=bool(ends))]
-
-
-def check_images(lengths: NDArray[np.int64], sizes: NDArray[np.int64]) -> None:
-    """Check the bytes (N,) and the height and width (N, 2) of all images; `DamagedError` if they disagree."""
-    if not len(lengths):
-        return
-    if lengths.min() < 0 or lengths.max() > LARGEST_IMAGE or sizes.min() < 0 or sizes.max() > LARGEST_IMAGE:
-        raise DamagedError("has an image of an impossible size")
-    has_pixels = (sizes != ENCODED).any(axis=1)
-    if (3 * sizes[:, 0] * sizes[:, 1] != lengths)[has_pixels].any() or (lengths == 0)[has_pixels].any():
-        raise DamagedError("has an image of another size than it says")
-
-
-def assemble_pack(
-    path: Path,
-    data_format: str,
-    labels: PackLabels,
-    about: About,
-    image_at: Callable[[int], StoredImage],
-    class_names: Sequence[str] | None,
-    problems: Sequence[Problem] = (),
-) -> Dataset:
-    """Put the data set of a pack together.
-
-    Args:
-        path: of the pack, for errors.
-        data_format: name of the format.
-        labels: of all images.
-        about: what `labels` are indices of, and the splits.
-        image_at: gives an image by its number.
-        class_names: the classes in the order of their labels; None: those of the pack.
-        problems: what the reader found wrong so far.
-
-    Raises:
-        InputError: there is no image, or an object has a class that is not in `class_names`.
-        DamagedError: the labels contradict each other.
-    """
-    if not any(len(members) for members in about.splits.values()):
-        raise InputError(f"{path} holds no image: write a pack of labelled images")
-    if len(labels.labels) and not 0 <= labels.labels.min() <= labels.labels.max() < len(about.class_names):
-        raise DamagedError(f"has labels beyond its {len(about.class_names)} classes")
-    ends = parts_of(labels.objects, len(labels.labels), "objects").tolist()
-    names, numbers, category_ids = _renumbered(path, labels.labels, about, class_names)
-    kept, boxes, faults = _checked_boxes(path, labels)
-    samples: dict[int, Sample] = {}
-    for number in np.unique(np.concatenate(list(about.splits.values()))).tolist():
-        span = slice(ends[number - 1] if number else 0, ends[number])
-        truth = GroundTruth(
-            boxes[span],
-            numbers[span],
-            labels.difficult[span],
-            labels.crowd[span],
-            labels.truncated[span],
-        )
-        if not kept[span].all():
-            truth = truth.select(kept[span])
-        samples[number] = Sample(image_at(number), truth, labels.image_ids[number])
-    splits = {
-        name: Split(name, tuple(samples[number] for number in members.tolist()), names)
-        for name, members in about.splits.items()
-    }
-    return Dataset(names, splits, data_format, (*problems, *faults), category_ids)
-
-
-def _renumbered(
-    path: Path, labels: NDArray[np.int32], about: About, class_names: Sequence[str] | None
-) -> tuple[tuple[str, ...], NDArray[np.int32], tuple[int, ...] | None]:
-    """The class names, the labels that go with them, and the category ids where all classes have one."""
-    if class_names is None:
-        return about.class_names, labels, about.category_ids
-    names = checked_class_names(class_names)
-    new_labels = np.full(len(about.class_names), -1, np.int32)
-    for label in np.unique(labels).tolist():
-        new_labels[label] = label_of(about.class_names[label], names, str(path))
-    ids = dict(zip(about.class_names, about.category_ids or (), strict=about.category_ids is not None))
-    category_ids = tuple(ids[name] for name in names) if ids.keys() >= set(names) else None
-    return names, new_labels[labels], category_ids
-
-
-def _checked_boxes(
-    path: Path, labels: PackLabels
-) -> tuple[NDArray[np.bool_], NDArray[np.float32], list[Problem]]:
-    """Which boxes can be used (T,), all boxes (T, 4) with the faulty ones mended, and what was wrong."""
-    boxes = labels.boxes_px
-    images = np.repeat(np.arange(len(labels.objects)), labels.objects)
-    sizes = None if labels.sizes is None else labels.sizes[images]
-    suspects = np.flatnonzero(~_sound(boxes, sizes))
-    kept = np.ones(len(boxes), bool)
-    boxes = boxes.copy() if len(suspects) else boxes
-    firsts = np.cumsum(labels.objects) - labels.objects
-    problems: list[Problem] = []
-    faults = 0
-    for place in suspects.tolist():
-        size = None if sizes is None else (int(sizes[place, 0]), int(sizes[place, 1]))
-        box, fault = check_box(boxes[place].tolist(), size)
-        kept[place] = box is not None
-        if box is not None:
-            boxes[place] = box
-        faults += fault is not None
-        if fault is not None and faults <= NAMED_PROBLEMS:
-            image = int(images[place])
-            where = f"image {image} ({labels.image_ids[image]})"
-            problem = f"{where}: box {place - int(firsts[image]) + 1} {fault}"
-            problems.append(Problem(str(path), problem, BOX_ADVICE))
-    if faults > NAMED_PROBLEMS:
-        problem = f"{faults - NAMED_PROBLEMS} more boxes are left out or were put right"
-        problems.append(Problem(str(path), problem, BOX_ADVICE))
-    return kept, boxes, problems
-
-
-def _sound(boxes: NDArray[np.float32], sizes: NDArray[np.int64] | None) -> NDArray[np.bool_]:
-    """Which boxes (T, 4) have nothing wrong, as `check_box` would see it; (T,)."""
-    with np.errstate(invalid="ignore"):
-        sound = np.isfinite(boxes).all(axis=1) & (boxes[:, :2] < boxes[:, 2:]).all(axis=1)
-        if sizes is not None:
-            sound &= (boxes[:, :2] >= 0).all(axis=1) & (boxes[:, 2:] <= sizes[:, ::-1]).all(axis=1)
-    return np.asarray(sound)

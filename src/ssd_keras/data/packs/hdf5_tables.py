@@ -1,5 +1,7 @@
 """Tables of HDF5 files that may come from strangers: opened only if they are what they should be.
 
+Those of packs are listed here for their reader and their writer.
+
 A table must lie in the file itself, in plain rows: no links to other places, no external or virtual storage,
 no filters that unfold. What is read into memory is measured before.
 """
@@ -8,13 +10,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.packs.contents import DamagedError, PackFile
+from ssd_keras.data.packs.contents import FINGERPRINT_BYTES, DamagedError, PackFile
 
 HDF5_ERRORS = (
     OSError,
@@ -27,6 +29,46 @@ HDF5_ERRORS = (
     MemoryError,
 )
 """What h5py raises on damaged files."""
+
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+PACK = "ssd_keras_pack"
+
+
+class Table(NamedTuple):
+    """A table of the file: type and shape of a row, and the table that says how many belong to an image."""
+
+    dtype: Any
+    row: tuple[int, ...] = ()
+    counted_by: str | None = None
+
+
+TABLES = {
+    "images": Table(np.uint8, counted_by="image_bytes"),
+    "image_bytes": Table(np.int64),
+    "image_sizes": Table(np.int64, (2,)),
+    "image_ids": Table(np.uint8, counted_by="image_id_bytes"),
+    "image_id_bytes": Table(np.int64),
+    "file_names": Table(np.uint8, counted_by="file_name_bytes"),
+    "file_name_bytes": Table(np.int64),
+    "objects": Table(np.int64),
+    "boxes_px": Table(np.float32, (4,), "objects"),
+    "labels": Table(np.int32, (), "objects"),
+    "difficult": Table(np.uint8, (), "objects"),
+    "crowd": Table(np.uint8, (), "objects"),
+    "truncated": Table(np.uint8, (), "objects"),
+    "areas": Table(np.float64, (), "objects"),
+    "fingerprints": Table(np.uint8, (FINGERPRINT_BYTES,)),
+}
+
+SINCE_VERSION_2 = ("file_names", "file_name_bytes", "areas")
+"""What packs of version 1 do not have."""
+
+
+def begins_as_hdf5(path: Path) -> bool:
+    """Tell whether a file begins as those of HDF5 do."""
+    with path.open("rb") as file:
+        return file.read(len(SIGNATURE)) == SIGNATURE
 
 
 def open_for_reading(path: Path) -> h5py.File:

@@ -21,24 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.packs.contents import (
-    LARGEST_LABELS,
-    About,
-    DamagedError,
-    PackedImage,
-    PackFile,
-    PackLabels,
-    assemble_pack,
-    check_images,
-    reading,
-)
+from ssd_keras.data.packs.contents import LARGEST_LABELS, About, DamagedError, PackedImage, PackFile, reading
 from ssd_keras.data.packs.hdf5_heap import Heap, references_of
 from ssd_keras.data.packs.hdf5_tables import has_table, open_table, read_table, whole_number
+from ssd_keras.data.packs.labels import PackLabels, assemble_pack, check_images
+from ssd_keras.data.readers.split_names import ALL
 from ssd_keras.data.samples import Dataset, Problem
 from ssd_keras.errors import InputError
-
-ALL = "all"
-"""The name of the only split."""
 
 ROW = 5
 """Numbers of a box: its class id and its corners."""
@@ -88,7 +77,7 @@ def read_port_file(file: h5py.File, pack: PackFile, class_names: Sequence[str] |
     def image_at(number: int) -> PortImage:
         height, width = sizes[number].tolist()
         length, address, index = references[number].tolist()
-        return PortImage(pack, number, ids[number], (height, width), address, length, index)
+        return PortImage(pack, number, ids[number], "", (height, width), address, length, index)
 
     about = About(names, None, {ALL: np.arange(images)})
     return assemble_pack(Path(pack.path), "hdf5", labels, about, image_at, None, problems)

@@ -1,16 +1,17 @@
 """Writing a pack: image by image, complete or not there at all, and to be continued where it was interrupted.
 
 A pack is written as `unfinished-NAME` and gets its name at the end. When the same pack is written again after
-an interruption, samples that lie in the unfinished file already are passed over.
+an interruption, samples that lie in the unfinished file already are passed over. What a reader would refuse
+is refused here.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -21,15 +22,16 @@ from numpy.typing import NDArray
 from ssd_keras.boxes.formats import px_to_relative, relative_to_px
 from ssd_keras.classes import checked_class_names
 from ssd_keras.data.images import StoredImage, encoded_bytes, loaded, read_image, resize_image
-from ssd_keras.data.packs.contents import ENCODED, LARGEST_IMAGE, VERSION, About, first_line
+from ssd_keras.data.packs.contents import ENCODED, FINGERPRINT_BYTES, LARGEST_IMAGE, VERSION, About
+from ssd_keras.data.packs.unfinished import settle, unfinished_name, writing_to, written_by_us_alone
+from ssd_keras.data.readers.category_ids import checked_category_ids
+from ssd_keras.data.readers.image_finding import size_of_written
 from ssd_keras.data.readers.writing import as_jpeg, fingerprint_of
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
 FLUSH_BYTES, FLUSH_IMAGES = 1 << 25, 1000
 """After so much the images are written and safe."""
-
-FINGERPRINT_BYTES = 16
 
 
 class Record(NamedTuple):
@@ -38,6 +40,7 @@ class Record(NamedTuple):
     image: bytes
     size: tuple[int, int]
     image_id: bytes
+    file_name: bytes
     truth: GroundTruth
     fingerprint: bytes
 
@@ -86,27 +89,52 @@ def write_pack(
 ) -> None:
     """Write a pack; `open_store` opens an unfinished file, to be continued if it has these settings."""
     names, target = checked_class_names(class_names), Path(file)
-    ids = None if category_ids is None else tuple(int(number) for number in category_ids)
-    if ids is not None and len(ids) != len(names):
-        raise InputError(f"{len(ids)} category ids for {len(names)} classes: give one for each class")
+    ids = checked_category_ids(category_ids, names)
+    _refuse_taken(target)
+    with writing_to(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = unfinished_name(target)
+    with written_by_us_alone(unfinished):
+        _refuse_taken(target)  # by another process, meanwhile
+        store = open_store(unfinished, json.dumps([VERSION, names, ids, vars(settings)]))
+        try:
+            images = _fill(store, splits, names, ids, settings)
+        finally:
+            store.close()
+        with writing_to(target):
+            if not images:
+                unfinished.unlink()
+                raise InputError(f"there is no image to be written to {target}: add labelled images")
+            settle(unfinished, target)
+
+
+def too_many_labels() -> InputError:
+    """Say that the labels would be more than a reader takes into memory."""
+    return InputError("a pack cannot hold labels of so many objects: divide the data set into several")
+
+
+def _refuse_taken(target: Path) -> None:
     with writing_to(target):
         if target.exists():
             raise InputError(f"{target} exists already: name a new file, or remove it")
-        target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f"unfinished-{target.name}")
-    store = open_store(unfinished, json.dumps([VERSION, names, ids, vars(settings)]))
+
+
+def _fill(
+    store: PackStore,
+    splits: Mapping[str, Iterable[Sample]],
+    class_names: tuple[str, ...],
+    category_ids: tuple[int, ...] | None,
+    settings: Settings,
+) -> int:
+    """Put all samples into a pack, complete it, and give their number."""
+    samples = _Samples(store, settings, len(class_names))
     try:
-        samples = _Samples(store, settings, len(names))
-        try:
-            members = {name: samples.add_all(split) for name, split in splits.items()}
-        finally:
-            samples.flush()  # also what was taken before an interruption
-        store.keep(samples.count)
-        store.finish(About(names, ids, members).as_json())
+        members = {name: samples.add_all(split) for name, split in splits.items()}
     finally:
-        store.close()
-    with writing_to(target):
-        _settle(unfinished, target)
+        samples.flush()  # also what was taken before an interruption
+    store.keep(samples.count)
+    store.finish(About(class_names, category_ids, members).as_json())
+    return samples.count
 
 
 class _Samples:
@@ -177,15 +205,24 @@ def _record(sample: Sample, settings: Settings, classes: int, fingerprint: bytes
     content, size, truth = _packed(sample, settings)
     if len(content) > LARGEST_IMAGE:
         raise InputError(f"{sample.name} is too large for a pack: make it smaller")
-    image_id = sample.image_id.encode(errors="surrogatepass")
-    return Record(content, size, image_id, truth, fingerprint)
+    image_id, file_name = (t.encode(errors="surrogatepass") for t in (sample.image_id, _file_name(sample)))
+    return Record(content, size, image_id, file_name, truth, fingerprint)
+
+
+def _file_name(sample: Sample) -> str:
+    """The name of the file that an image is or once was in: folders made of the pack have it again."""
+    if isinstance(sample.image, StoredImage):
+        return sample.image.file_name
+    return sample.image.name if isinstance(sample.image, Path) else ""
 
 
 def _packed(sample: Sample, settings: Settings) -> tuple[bytes, tuple[int, int], GroundTruth]:
     """The bytes to store, (height, width) of pixels or `ENCODED`, and the ground truth with them."""
     image, truth = loaded(sample.image), sample.ground_truth
     if not (settings.pixels or settings.size or isinstance(image, np.ndarray)):
-        return encoded_bytes(image), ENCODED, truth
+        content = encoded_bytes(image)
+        size_of_written(content, sample.name)
+        return content, ENCODED, truth
     pixels = read_image(image, name=sample.name)
     if settings.size is not None:
         truth = _scaled(truth, (pixels.shape[0], pixels.shape[1]), settings.size)
@@ -198,25 +235,5 @@ def _packed(sample: Sample, settings: Settings) -> tuple[bytes, tuple[int, int],
 def _scaled(truth: GroundTruth, size: tuple[int, int], new_size: tuple[int, int]) -> GroundTruth:
     if size == new_size:
         return truth
-    return replace(truth, boxes_px=relative_to_px(px_to_relative(truth.boxes_px, size), new_size))
-
-
-@contextmanager
-def writing_to(file: Path, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn what is raised where a file cannot be written (`OSError` and `kinds`) into one line."""
-    errors: tuple[type[Exception], ...] = (OSError, *kinds)
-    try:
-        yield
-    except errors as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else first_line(error)
-        raise InputError(
-            f"{file} cannot be written ({reason}): check its folder and the free space"
-        ) from error
-
-
-def _settle(unfinished: Path, target: Path) -> None:
-    """Give a complete pack its name, once its bytes are on the disk."""
-    with unfinished.open("rb+") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(target)
+    boxes_px = relative_to_px(px_to_relative(truth.boxes_px, size), new_size)
+    return replace(truth, boxes_px=boxes_px, areas=truth.areas * math.prod(new_size) / math.prod(size))

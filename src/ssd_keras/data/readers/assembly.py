@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from ssd_keras.classes import checked_class_names, label_of
 from ssd_keras.data.checks import Box
 from ssd_keras.data.readers.sidecar import Sidecar
-from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
+from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split, StatedSize
 from ssd_keras.errors import InputError
 
 LONGEST_NAME = 1000
@@ -20,23 +21,36 @@ LONGEST_NAME = 1000
 
 
 class NamedBox(NamedTuple):
-    """One object as a file describes it: the name of its class and its checked box in pixels."""
+    """One object as a file describes it: the name of its class, its checked box in pixels, marks, its area.
+
+    The area is what the object covers, in square pixels; NaN where it is not stated.
+    """
 
     name: str
     box: Box
     difficult: bool = False
     crowd: bool = False
     truncated: bool = False
+    area: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledImage:
-    """One image with its named boxes; `where` says in errors which file they come from."""
+    """One image with its named boxes.
+
+    Attributes:
+        image: where the pixels are.
+        image_id: its name within the data set.
+        boxes: its objects.
+        where: which file they come from, for errors.
+        stated_size: (height, width) that this file states, where it does.
+    """
 
     image: Path | bytes
     image_id: str
     boxes: Sequence[NamedBox]
     where: str
+    stated_size: tuple[int, int] | None = None
 
 
 def assemble_dataset(
@@ -56,7 +70,7 @@ def assemble_dataset(
         class_names: the classes in the order of their labels; None: those of the sidecar, or else the names
             in use, sorted.
         problems: what the reader found wrong.
-        sidecar: what stands beside the labels; only its class names are used here.
+        sidecar: what stands beside the labels; only its class names and their numbers are used here.
 
     Raises:
         InputError: no image is left, a box has a class that is not in `class_names`, or the name of a
@@ -86,6 +100,7 @@ def assemble_dataset(
         },
         format=data_format,
         problems=tuple(problems),
+        category_ids=sidecar.category_ids_of(names) if sidecar else None,
     )
 
 
@@ -99,5 +114,7 @@ def _sample(image: LabelledImage, labels: Mapping[str, int], class_names: Sequen
         difficult=np.array([box.difficult for box in image.boxes], np.bool_),
         crowd=np.array([box.crowd for box in image.boxes], np.bool_),
         truncated=np.array([box.truncated for box in image.boxes], np.bool_),
+        areas=np.array([box.area for box in image.boxes], np.float64),
     )
-    return Sample(image.image, ground_truth, image.image_id)
+    stated = None if image.stated_size is None else StatedSize(image.stated_size, image.where)
+    return Sample(image.image, ground_truth, image.image_id, stated)

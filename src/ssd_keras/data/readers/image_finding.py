@@ -7,7 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.data.checks import image_size
+from ssd_keras.data.images import IMAGE_SUFFIXES, ImageSource
+from ssd_keras.errors import InputError
 
 
 def is_image_name(name: str) -> bool:
@@ -32,6 +34,21 @@ def image_ids(images: Iterable[Path], folder: Path) -> dict[Path, str]:
 def path_from(folder: Path, file: Path) -> str:
     """Give the path that leads from a folder to a file, with slashes, also where the file lies elsewhere."""
     return Path(os.path.relpath(file, folder)).as_posix()
+
+
+def size_of_written(image: ImageSource, name: str) -> tuple[int, int]:
+    """Give (height, width) of an image that goes into a data set; `name` is what the user calls it.
+
+    Raises:
+        InputError: it is no readable image.
+    """
+    size = image_size(image)
+    if size is None:
+        raise InputError(
+            f"{name} does not decode as an image: "
+            "replace it, or leave it out with 'ssd inspect DATA --fix OUT'"
+        )
+    return size
 
 
 class ImageFinder:

@@ -11,10 +11,9 @@ A pickle is a program that may run anything: `unpickling` reads it and runs noth
 
 from __future__ import annotations
 
-import pickle  # to write; what others wrote is read by `unpickling` only
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,38 +21,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.boxes.formats import px_to_relative, relative_to_px
+from ssd_keras.boxes.formats import relative_to_px
 from ssd_keras.classes import checked_class_names
 from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
 from ssd_keras.data.readers.image_finding import ImageFinder, image_files, image_ids
 from ssd_keras.data.readers.pickled_data import PickleError, PlainArray
-from ssd_keras.data.readers.sidecar import (
-    FLAGS,
-    SIDECAR,
-    Sidecar,
-    flags_to_state,
-    read_sidecar,
-    write_sidecar,
-)
+from ssd_keras.data.readers.sidecar import SIDECAR, Sidecar, read_sidecar
 from ssd_keras.data.readers.split_names import ALL
 from ssd_keras.data.readers.unpickling import ADVICE, Unpickler, open_pickle
-from ssd_keras.data.readers.writing import (
-    JPEG_QUALITY,
-    ImageWriter,
-    new_folder,
-    writable_class_names,
-)
-from ssd_keras.data.samples import Dataset, Problem, Sample
+from ssd_keras.data.samples import Dataset, Problem
 from ssd_keras.errors import InputError
 
-LABELS, IMAGES = "labels.pkl", "images"
-"""The names that `write_pickle` gives."""
-
 SUFFIXES = (".pkl", ".pickle")
-PROTOCOL = 2
-"""The newest one that Python 2 reads, which the port was written in."""
-
 CORNERS = 4
 EXACT = 1e-3
 """How far a number of a class may be from 0 or 1."""
@@ -67,9 +47,6 @@ STARTS = (b"}", b"(d", b"\x80")
 """How a pickle of a dictionary begins, in protocols 1, 0 and from 2 on."""
 
 FILE_ADVICE = "correct the file"
-
-
-# --- Reading ------------------------------------------------------------------------------------------------
 
 
 def recognises_pickle(path: Path) -> bool:
@@ -117,7 +94,8 @@ def read_pickle(path: str | Path, class_names: Sequence[str] | None = None) -> D
         labelled = {image: reader.read(image, ids[image], array) for image, array in images.items()}
     usable = {image: found for image, found in labelled.items() if found is not None}
     splits = _splits(file, usable, sidecar, problems)
-    return assemble_dataset(file, "pickle", splits, names if class_names is None else class_names, problems)
+    wanted = names if class_names is None else class_names
+    return assemble_dataset(file, "pickle", splits, wanted, problems, sidecar)
 
 
 def _pickles(folder: Path) -> list[Path]:
@@ -282,8 +260,10 @@ class _RowReader:
             return self.unpickler.array(described).astype(np.float64)
 
     def _boxes(self, image: Path, rows: NDArray[np.float64], size: tuple[int, int]) -> list[NamedBox]:
-        stated = self.sidecar.flags.get(image.relative_to(self.file.parent).as_posix(), {})
-        flags = {flag: frozenset(stated.get(flag, ())) for flag in FLAGS}
+        path = image.relative_to(self.file.parent).as_posix()
+        marks, lost = self.sidecar.marks_of(path, len(rows))
+        if lost is not None:
+            self.problems.append(Problem(str(image), lost, f"mark them anew in {SIDECAR}"))
         with np.errstate(all="ignore"):
             corners = relative_to_px(rows[:, :CORNERS], size).tolist()
         boxes: list[NamedBox] = []
@@ -295,7 +275,7 @@ class _RowReader:
             except ValueError as error:
                 box, fault = None, str(error)
             if box is not None:
-                boxes.append(NamedBox(name, box, *(index in flags[flag] for flag in FLAGS)))
+                boxes.append(NamedBox(name, box, *marks.of(index)))
             faulty += fault is not None
             if fault is not None and faulty <= MOST_TOLD:
                 problem = f"row {index + 1} of {image.name}: the box {fault}"
@@ -314,58 +294,3 @@ class _RowReader:
         if len(ones) != 1:
             raise ValueError(f"has {len(ones) or 'no'} class{'es' if len(ones) else ''} and is left out")
         return (self.names or ())[int(ones[0])]
-
-
-# --- Writing ------------------------------------------------------------------------------------------------
-
-
-def write_pickle(
-    folder: str | Path,
-    splits: Mapping[str, Iterable[Sample]],
-    class_names: Sequence[str],
-    jpeg_quality: int = JPEG_QUALITY,
-) -> None:
-    """Write a data set as `labels.pkl` and the folder `images`, for the Keras port of 2017.
-
-    Samples are taken one at a time; the image of one that stands in two splits is written once. Pixels are
-    encoded as JPEG; files and encoded bytes are copied as they are. The rows are float64, in protocol 2 and
-    under names that Python 2 and all versions of NumPy read. Names of classes, splits and flags stand in a
-    file of our own, which `read_pickle` understands.
-
-    Raises:
-        InputError: `folder` is not empty, an image cannot be read, or a name cannot stand in a text file.
-    """
-    names = writable_class_names(class_names)
-    root = new_folder(Path(folder))
-    images = ImageWriter(root / IMAGES, jpeg_quality)
-    rows: dict[str, NDArray[np.float64]] = {}
-    flags: dict[str, dict[str, list[int]]] = {}
-    listed: dict[str, list[str]] = {split: [] for split in splits}
-    for split, samples in splits.items():
-        for sample in samples:
-            image, is_new = images.write(sample)
-            path = f"{IMAGES}/{image.name}"
-            listed[split].append(path)
-            if is_new:
-                rows[image.name] = _rows_of(sample, image, len(names))
-                flags[path] = flags_to_state(sample.ground_truth)
-    (root / LABELS).write_bytes(_pickled(rows))
-    write_sidecar(root, Sidecar(names, listed, {path: said for path, said in flags.items() if said}))
-
-
-def _rows_of(sample: Sample, image: Path, classes: int) -> NDArray[np.float64]:
-    size = image_size(image)
-    if size is None:
-        raise InputError(f"{sample.name} does not decode as an image: take it out of the data set")
-    truth = sample.ground_truth
-    boxes = px_to_relative(truth.boxes_px.astype(np.float64), size)
-    return np.hstack([boxes, np.eye(classes)[truth.labels]])
-
-
-def _pickled(rows: Mapping[str, NDArray[np.float64]]) -> bytes:
-    """Pickle the labels, with the name that NumPy 2 gives a module of its own put back to the old one.
-
-    The name is spelled out at the first array only; no file name holds a line break.
-    """
-    new, old = (f"c{core}.multiarray\n_reconstruct\n".encode() for core in ("numpy._core", "numpy.core"))
-    return pickle.dumps(dict(rows), protocol=PROTOCOL).replace(new, old, 1)

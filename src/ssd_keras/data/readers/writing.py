@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -74,18 +74,25 @@ def number_text(number: float) -> str:
     return np.format_float_positional(np.float32(number), trim="-")
 
 
+def area_text(area: float) -> str:
+    """Write an area with the fewest digits that give it back; nothing where it is not known (NaN)."""
+    return "" if math.isnan(area) else repr(float(area)).removesuffix(".0")
+
+
 class ImageWriter:
     """Writes the images of samples into one folder, each once and under a name of its own.
 
-    Files and encoded bytes are copied as they are; pixels are encoded as JPEG. Files keep their names, others
-    are named after the image id. Where two different samples would have one name, the second gets a number
-    behind it.
+    Files and encoded bytes are copied as they are; pixels are encoded as JPEG. Files keep their names, also
+    those in packs; others are named after the image id. Where two different samples would have one name, the
+    second gets a number behind it.
     """
 
     def __init__(self, folder: Path, jpeg_quality: int = JPEG_QUALITY) -> None:
         self.folder = folder
         self.jpeg_quality = jpeg_quality
-        self._written: dict[str, tuple[bytes, Path]] = {}
+        self._written: dict[bytes, Path] = {}
+        self._taken: set[str] = set()
+        self._last_number: dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, sample: Sample) -> tuple[Path, bool]:
@@ -95,16 +102,22 @@ class ImageWriter:
             InputError: the image cannot be read.
         """
         fingerprint = fingerprint_of(sample)
-        stem = safe_stem(sample.image.stem if isinstance(sample.image, Path) else sample.image_id)
-        for candidate in itertools.chain([stem], (f"{stem}_{number}" for number in itertools.count(2))):
-            known, file = self._written.get(candidate.casefold(), (b"", Path()))
-            if known == fingerprint:
-                return file, False
-            if not known:
-                break
-        file = self._write(sample, candidate)
-        self._written[candidate.casefold()] = fingerprint, file
+        if fingerprint in self._written:
+            return self._written[fingerprint], False
+        file = self._write(sample, self._free_stem(safe_stem(_stem_of(sample))))
+        self._taken.add(file.stem.casefold())
+        self._written[fingerprint] = file
         return file, True
+
+    def _free_stem(self, stem: str) -> str:
+        """The stem, or else with the lowest number behind it that no image has."""
+        if stem.casefold() not in self._taken:
+            return stem
+        number = self._last_number.get(stem.casefold(), 1) + 1
+        while f"{stem}_{number}".casefold() in self._taken:
+            number += 1
+        self._last_number[stem.casefold()] = number
+        return f"{stem}_{number}"
 
     def _write(self, sample: Sample, stem: str) -> Path:
         image = loaded(sample.image)
@@ -116,6 +129,16 @@ class ImageWriter:
         file = self.folder / f"{stem}{suffix}"
         file.write_bytes(encoded)
         return file
+
+
+def _stem_of(sample: Sample) -> str:
+    match sample.image:
+        case Path() as file:
+            return file.stem
+        case StoredImage(file_name=file_name) if file_name:
+            return Path(file_name).stem
+        case _:
+            return sample.image_id
 
 
 def fingerprint_of(sample: Sample) -> bytes:
@@ -131,7 +154,7 @@ def fingerprint_of(sample: Sample) -> bytes:
         digest.update(sample.image.name.encode(errors="surrogatepass"))
     else:
         digest.update(sample.image if isinstance(sample.image, bytes) else sample.image.tobytes())
-    for values in (truth.boxes_px, truth.labels, truth.difficult, truth.crowd, truth.truncated):
+    for values in truth.columns().values():
         digest.update(values.tobytes())
     return digest.digest()
 
@@ -140,7 +163,10 @@ def _suffix_of(encoded: bytes, name: str) -> str:
     for signature, suffix in SIGNATURES.items():
         if encoded.startswith(signature):
             return suffix
-    raise InputError(f"{name} is in no known image format: give JPEG, PNG, BMP, WebP, TIFF or PPM")
+    raise InputError(
+        f"{name} is in no known image format (JPEG, PNG, BMP, WebP, TIFF, PPM): "
+        "replace it, or leave it out with 'ssd inspect DATA --fix OUT'"
+    )
 
 
 def as_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssd_keras.data.checks import BOX_ADVICE, Box
+from ssd_keras.data.checks import BOX_ADVICE, FLOAT32, Box, area_of, usable_size
 from ssd_keras.data.readers.coco.files import LabelFile
 from ssd_keras.data.readers.coco.json_lists import read_lists
 from ssd_keras.data.readers.writing import UNWRITABLE
@@ -20,8 +20,7 @@ from ssd_keras.errors import InputError
 MOST_CLASSES = 20_000
 MOST_PROBLEMS = 10_000
 """That many are told one by one; what goes beyond is counted."""
-LARGEST_ID, LARGEST_SIDE, LONGEST_NAME = 1 << 63, 1 << 20, 1024
-FLOAT32 = struct.Struct("4f")
+LARGEST_ID, LONGEST_NAME = 1 << 63, 1024
 NO_FLAGS = (False, False, False)
 FILE_ADVICE = "correct or replace the file"
 
@@ -66,12 +65,13 @@ class StatedImage(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One annotation: corners are exact in float32; flags are those of `NamedBox`, in its order."""
+    """One annotation: corners are exact in float32; flags and area are those of `NamedBox`, in its order."""
 
     number: int
     category: int | None
     corners: Box
     flags: tuple[bool, bool, bool]
+    area: float
 
 
 @dataclass(eq=False)
@@ -106,7 +106,7 @@ class Content:
             self.unusable.add(key)
             self._leave_out(f"image {key} has no usable file_name ({reprlib.repr(name)})")
         else:
-            self.images[key] = StatedImage(name, _stated_size(entry))
+            self.images[key] = StatedImage(name, usable_size(entry.get("height"), entry.get("width")))
 
     def add_category(self, entry: Any, number: int) -> None:
         """Take the entry `number`, from 1, of "categories"."""
@@ -142,7 +142,9 @@ class Content:
         elif image is None:
             self._leave_out(f"box {number} has no usable image_id ({reprlib.repr(entry.get('image_id'))})")
         else:
-            row = Row(number, _whole(entry.get("category_id")), corners, _flags(entry))
+            row = Row(
+                number, _whole(entry.get("category_id")), corners, _flags(entry), area_of(entry.get("area"))
+            )
             self.rows.setdefault(image, []).append(row)
 
     def _leave_out(self, problem: str) -> None:
@@ -188,15 +190,6 @@ def _id_text(value: Any) -> str | None:
         return value if 0 < len(value) <= LONGEST_NAME and not UNWRITABLE.search(value) else None
     number = _whole(value)
     return None if number is None else str(number)
-
-
-def _stated_size(entry: Mapping[str, Any]) -> tuple[int, int] | None:
-    height, width = entry.get("height"), entry.get("width")
-    if not isinstance(height, int | float) or not isinstance(width, int | float):
-        return None
-    if not (1 <= height <= LARGEST_SIDE and 1 <= width <= LARGEST_SIDE):
-        return None
-    return int(height), int(width)
 
 
 def _corners(bbox: Any) -> Box | None:

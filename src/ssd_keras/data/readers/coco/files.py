@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_keras.data.images import IMAGE_SUFFIXES
-from ssd_keras.data.readers.split_names import ALL, OTHER_NAMES
+from ssd_keras.data.readers.sidecar import SIDECAR
+from ssd_keras.data.readers.split_names import ALL, OTHER_NAMES, SPLIT_FOLDERS
 from ssd_keras.errors import InputError
 
 ANNOTATIONS, IMAGES = "annotations", "images"
@@ -20,13 +22,15 @@ BESIDE_IMAGES = ("_annotations.coco.json", "annotations.json", "labels.json", "i
 SURE_STARTS = (INSTANCES, BESIDE_IMAGES[0])
 """A file of such a name is COCO or damaged, which has to be said."""
 IMAGE_FOLDERS = (IMAGES, "data")
-SPLIT_FOLDERS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 KINDS_OF_FILE = "(?:instances|annotations?|labels?|bbox|coco)"
 DECORATION = re.compile(rf"^(?:[._-]|{KINDS_OF_FILE}(?=[._-]|$))+|(?:[._-]{KINDS_OF_FILE}?)+$")
 """What stands before and behind the split in the name of a file."""
 LOOK_BYTES = 1 << 16
 LIST_KEY = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 TELLTALES = (b'"file_name"', b'"bbox"')
+MOST_PARTS = 16
+UPLOADED = "?d="
+"""Stands in front of the paths of Label Studio's local files."""
 MOST_FILES = 1000
 """JSON files in one folder; where there are more they belong to single images, and are not COCO."""
 
@@ -72,6 +76,7 @@ def _instances_in(folder: Path) -> list[Path]:
             entry.name
             for entry in entries
             if entry.name.lower().endswith(".json") and (folder / entry.name).is_file()
+            if entry.name != SIDECAR  # its lists have the names of splits, which may be any
         ]
     instances = [name for name in names if name.startswith(INSTANCES)]
     if not instances and len(names) > MOST_FILES:
@@ -139,29 +144,53 @@ def _folders_of(split: str) -> list[str]:
 
 
 class ImageFiles:
-    """Finds images by their names in a COCO file; every folder is listed once."""
+    """Finds images by their names in a COCO file; every folder is listed once.
 
-    def __init__(self, places: Sequence[Path]) -> None:
+    Names often are paths of the machine that the file was made on. Where such a path leads to nothing, its
+    last parts are looked for in the data set, if no other image of the file has the same.
+    """
+
+    def __init__(self, places: Sequence[Path], names: Iterable[str]) -> None:
         self._places = [place for place in places if place.is_dir()]
+        self._names = names
+        self._uses: Counter[str] = Counter()
         self._listings: dict[str, list[tuple[Path, frozenset[str]]]] = {}
 
     def find(self, name: str) -> Path:
         """Find an image, or raise `LookupError`, which says what is wrong with its name."""
         path = name.replace("\\", "/")
-        parts = [part for part in path.split("/") if part not in ("", ".")]
-        if path.startswith("/") or ".." in parts or re.match("[A-Za-z]:", path):
-            raise LookupError("leads out of the data set's folder")
-        *folders, file = parts or [""]
-        for folder, files in self._listing("/".join(folders)):
-            if file in files:
-                return folder / file
-        raise LookupError("is not in the data set's folder")
+        leads_out = path.startswith("/") or ".." in path.split("/") or re.match("[A-Za-z]:", path)
+        tails = _tails(name)
+        found = None if leads_out or not tails else self._listed(tails[0])
+        for tail in tails if found is None else ():
+            found = self._listed(tail) if self._is_of_one_image(tail) else None
+            if found is not None:
+                break
+        if found is None:
+            raise LookupError(f"{'leads out of' if leads_out else 'is not in'} the data set's folder")
+        return found
+
+    def _listed(self, path: str) -> Path | None:
+        inner, _, file = path.rpartition("/")
+        return next((folder / file for folder, files in self._listing(inner) if file in files), None)
+
+    def _is_of_one_image(self, tail: str) -> bool:
+        if not self._uses:
+            self._uses.update(tail for name in set(self._names) for tail in _tails(name))
+        return self._uses[tail] == 1
 
     def _listing(self, inner: str) -> list[tuple[Path, frozenset[str]]]:
         if inner not in self._listings:
             listed = ((place / inner, _image_names(place / inner)) for place in self._places)
             self._listings[inner] = [(folder, files) for folder, files in listed if files]
         return self._listings[inner]
+
+
+def _tails(name: str) -> list[str]:
+    """The path in a name, and all that is left of it without its first parts; nothing leads upwards."""
+    path = name.replace("\\", "/").rpartition(UPLOADED)[2]
+    parts = [part for part in path.split("/") if part not in ("", ".", "..")][-MOST_PARTS:]
+    return ["/".join(parts[start:]) for start in range(len(parts))]
 
 
 def _image_names(folder: Path) -> frozenset[str]:

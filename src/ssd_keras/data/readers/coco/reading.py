@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssd_keras.data.checks import check_box, image_size
+from ssd_keras.data.checks import check_box, image_size, labelled_frame
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
 from ssd_keras.data.readers.coco.content import Content, ProblemList, Row, read_content
 from ssd_keras.data.readers.coco.files import ImageFiles, find_label_files
@@ -23,7 +23,8 @@ def read_coco(path: str | Path, class_names: Sequence[str] | None = None) -> Dat
     Args:
         path: a JSON file, or a folder with such files in it, in annotations/ or in the folder of each split.
             Images are found by their `file_name` in the folder of the file and the one above (of a folder:
-            nothing outside of it), there also in images/, data/, and in folders named like the split.
+            nothing outside of it), there also in images/, data/, and in folders named like the split; paths
+            that were right on another machine count by their last parts.
         class_names: the classes in the order of their labels; None: all categories of the files, in the order
             of their ids, also those without a box. Exports may have one more category for all others
             together ("supercategory": "none"), which is no class unless it has boxes.
@@ -122,7 +123,7 @@ def _labelled_images(
     content: Content, names: Mapping[int, str], problems: ProblemList
 ) -> Iterator[LabelledImage]:
     path = content.file.path
-    files = ImageFiles(content.file.places)
+    files = ImageFiles(content.file.places, [image.name for image in content.images.values()])
     for key, image in content.images.items():
         rows = content.rows.pop(key, [])
         try:
@@ -131,18 +132,29 @@ def _labelled_images(
             problem = f"image {key} is left out: its file_name {image.name!r} {error.args[0]}"
             problems.add(path, problem, "put the image there, or remove it from the file")
             continue
-        boxes = []
-        size = image.size or image_size(file)
-        for row in rows:
-            box, fault = _named_box(row, size, names)
-            if box is not None:
-                boxes.append(box)
-            if fault is not None:
-                problems.add(path, f"box {row.number} of {image.name!r} {fault}")
-        yield LabelledImage(file, key, boxes, where=str(path))
+        boxes, faults = _named_boxes(rows, image.size or image_size(file), names)
+        if faults and image.size:
+            boxes, faults = _named_boxes(rows, labelled_frame(image.size, file), names)
+        for number, fault in faults:
+            problems.add(path, f"box {number} of {image.name!r} {fault}")
+        yield LabelledImage(file, key, boxes, str(path), image.size)
     for key, rows in content.rows.items():
         for row in rows if key not in content.unusable else ():
             problems.add(path, f"box {row.number} is of image {key!r}, which is not listed, and is left out")
+
+
+def _named_boxes(
+    rows: Iterable[Row], size: tuple[int, int] | None, names: Mapping[int, str]
+) -> tuple[list[NamedBox], list[tuple[int, str]]]:
+    """Judge the boxes of an image: those that can be used, and of others their number and what is wrong."""
+    boxes, faults = [], []
+    for row in rows:
+        box, fault = _named_box(row, size, names)
+        if box is not None:
+            boxes.append(box)
+        if fault is not None:
+            faults.append((row.number, fault))
+    return boxes, faults
 
 
 def _named_box(
@@ -161,4 +173,4 @@ def _named_box(
         if checked is None:
             return None, fault
         box = checked
-    return NamedBox(name, box, *row.flags), fault
+    return NamedBox(name, box, *row.flags, row.area), fault

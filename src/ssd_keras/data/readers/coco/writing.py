@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 
 from ssd_keras.boxes.formats import box_area
-from ssd_keras.data.checks import image_size
+from ssd_keras.data.readers.category_ids import checked_category_ids
 from ssd_keras.data.readers.coco.content import LARGEST_ID
 from ssd_keras.data.readers.coco.files import ANNOTATIONS, IMAGES, INSTANCES
+from ssd_keras.data.readers.image_finding import size_of_written
+from ssd_keras.data.readers.split_names import distinct_stems
 from ssd_keras.data.readers.writing import (
     JPEG_QUALITY,
     ImageWriter,
     new_folder,
     number_text,
-    safe_stem,
     writable_class_names,
 )
 from ssd_keras.data.samples import GroundTruth, Sample
@@ -67,14 +68,14 @@ def write_coco(
             in a text file, or there is not one category id for each class.
     """
     names = writable_class_names(class_names)
-    numbers = _checked_category_ids(category_ids, names)
+    numbers = checked_category_ids(category_ids, names) or range(1, len(names) + 1)
     root = new_folder(Path(folder))
     (root / ANNOTATIONS).mkdir()
     images = ImageWriter(root / IMAGES, jpeg_quality)
     records: dict[Path, _Record] = {}
     members = {split: _write_images(samples, images, records) for split, samples in splits.items()}
     ids = _image_numbers(records)
-    files: set[str] = set()
+    stems = distinct_stems(members)
     for split, written in members.items():
         categories = [{"id": i, "name": name} for i, name in zip(numbers, names, strict=True)]
         lists = {
@@ -82,16 +83,7 @@ def write_coco(
             "images": (_image_entry(ids[image], records[image]) for image in written),
             ANNOTATIONS: (e for i in written for e in _annotations(ids[i], records[i], numbers)),
         }
-        _write_lists(root / ANNOTATIONS / _new_name(f"{INSTANCES}{safe_stem(split)}", files), lists)
-
-
-def _checked_category_ids(category_ids: Sequence[int] | None, names: Sequence[str]) -> list[int]:
-    if category_ids is None:
-        return list(range(1, len(names) + 1))
-    numbers = [int(number) for number in category_ids]
-    if len(numbers) != len(names) or len(set(numbers)) != len(names):
-        raise InputError(f"category ids {numbers} for {len(names)} classes: give each class one of its own")
-    return numbers
+        _write_lists(root / ANNOTATIONS / f"{INSTANCES}{stems[split]}.json", lists)
 
 
 def _write_images(
@@ -111,9 +103,7 @@ def _write_images(
 
 
 def _record(image: Path, sample: Sample, first_annotation: int) -> _Record:
-    size = image_size(image)
-    if size is None:
-        raise InputError(f"{sample.name} does not decode as an image: take it out of the data set")
+    size = size_of_written(image, sample.name)
     if not np.isfinite(sample.ground_truth.boxes_px).all():
         raise InputError(f"{sample.name} has a box that is not finite: take it out of the data set")
     return _Record(image.name, size, sample.image_id, sample.ground_truth, first_annotation)
@@ -126,14 +116,6 @@ def _image_numbers(records: Mapping[Path, _Record]) -> dict[Path, int]:
     return dict(zip(records, numbers, strict=True))
 
 
-def _new_name(stem: str, taken: set[str]) -> str:
-    """A name for a JSON file that no other has, also where upper and lower case are the same."""
-    candidates = [stem, *(f"{stem}_{number}" for number in range(2, len(taken) + 2))]
-    name = next(candidate for candidate in candidates if candidate.casefold() not in taken)
-    taken.add(name.casefold())
-    return f"{name}.json"
-
-
 def _image_entry(number: int, record: _Record) -> dict[str, Any]:
     height, width = record.size
     return {"id": number, "file_name": record.file_name, "height": height, "width": width}
@@ -141,7 +123,7 @@ def _image_entry(number: int, record: _Record) -> dict[str, Any]:
 
 def _annotations(image: int, record: _Record, categories: Sequence[int]) -> Iterator[dict[str, Any]]:
     truth = record.truth
-    areas = box_area(truth.boxes_px.astype(np.float64)).tolist()
+    areas = _areas(truth)
     for index, (corners, label) in enumerate(
         zip(truth.boxes_px.tolist(), truth.labels.tolist(), strict=True)
     ):
@@ -152,7 +134,7 @@ def _annotations(image: int, record: _Record, categories: Sequence[int]) -> Iter
             "image_id": image,
             "category_id": categories[label],
             "bbox": [x, y, width, height],
-            "area": _short(float(f"{areas[index]:.7g}")),
+            "area": _short(areas[index]),
             "iscrowd": int(truth.crowd[index]),
         }
         if truth.difficult[index]:
@@ -160,6 +142,15 @@ def _annotations(image: int, record: _Record, categories: Sequence[int]) -> Iter
         if truth.truncated[index]:
             entry["truncated"] = 1
         yield entry
+
+
+def _areas(truth: GroundTruth) -> list[float]:
+    """The areas of the objects as they were stated, or else those of their boxes, to seven digits."""
+    of_boxes = box_area(truth.boxes_px.astype(np.float64)).tolist()
+    return [
+        float(f"{of_box:.7g}") if math.isnan(area) else area
+        for area, of_box in zip(truth.areas.tolist(), of_boxes, strict=True)
+    ]
 
 
 def _start_and_length(low: float, high: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ssd_keras.boxes.formats import cxcywh_to_xyxy, relative_to_px, xyxy_to_cxcy
 from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox
 from ssd_keras.data.readers.image_finding import path_from
-from ssd_keras.data.readers.sidecar import FLAGS, Sidecar
+from ssd_keras.data.readers.sidecar import SIDECAR, Marks, Sidecar
 from ssd_keras.data.readers.yolo.description import CLASS_ID, CLASS_LISTS
 from ssd_keras.data.readers.yolo.layout import Layout
 from ssd_keras.data.readers.yolo.recognising import LABELS_FOR, looks_like_labels
@@ -77,7 +77,12 @@ class LabelReader:
             problem = "does not decode as an image, so its size is not known, and it is left out"
             self.problems.append(Problem(str(image), problem, "replace the image"))
             return None
-        boxes = self._boxes(file, lines, size or (1, 1), self._flags_of(image))
+        marks, fault = self.sidecar.marks_of(
+            path_from(self.layout.root, image), sum(bool(line.strip()) for line in lines)
+        )
+        if fault is not None:
+            self.problems.append(Problem(str(file), fault, f"mark them anew in {SIDECAR}"))
+        boxes = self._boxes(file, lines, size or (1, 1), marks)
         return LabelledImage(image, image_id, boxes, where=str(file))
 
     def tell_unused(self) -> None:
@@ -102,17 +107,12 @@ class LabelReader:
             candidates.insert(0, Path(os.path.normpath(self.layout.root.joinpath(*parts))))
         return next((file for file in candidates if file.is_file()), None)
 
-    def _flags_of(self, image: Path) -> dict[str, frozenset[int]]:
-        """The numbers of the boxes that have a flag, by flag."""
-        stated = self.sidecar.flags.get(path_from(self.layout.root, image), {})
-        return {flag: frozenset(stated.get(flag, ())) for flag in FLAGS}
-
     def _boxes(
         self,
         file: Path,
         lines: Sequence[str],
         size: tuple[int, int],
-        flags: Mapping[str, frozenset[int]],
+        marks: Marks,
     ) -> list[NamedBox]:
         faults: list[tuple[int, str, str]] = []
         objects: list[tuple[int, int, int]] = []  # line, place among the boxes of the file, class id
@@ -139,9 +139,7 @@ class LabelReader:
             if fault is not None:
                 faults.append((number, fault, BOX_ADVICE if reach <= MOST_SIDES else RELATIVE_ADVICE))
             if checked is not None:
-                boxes.append(
-                    NamedBox(self._name(class_id), checked, *(index in flags[flag] for flag in FLAGS))
-                )
+                boxes.append(NamedBox(self._name(class_id), checked, *marks.of(index)))
         self._tell(file, sorted(faults))
         return boxes
 

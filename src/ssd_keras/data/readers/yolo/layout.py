@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssd_keras.data.readers.image_finding import is_image_name
-from ssd_keras.data.readers.split_names import ALL, OTHER_NAMES
+from ssd_keras.data.readers.split_names import ALL, OTHER_NAMES, usual_name
 from ssd_keras.data.readers.yolo.description import UNSTATED, listed_names, read_description, stated_names
 from ssd_keras.data.readers.yolo.places import Places
 from ssd_keras.data.readers.yolo.recognising import (
@@ -100,7 +100,7 @@ def _stated_sources(file: Path, stated: Mapping[str, Any], problems: list[Proble
             )
             problems.append(Problem(str(file), problem, f"correct the path, from {file.parent} on"))
         if any(found.values()):
-            sources[_split_name(key, stated)] = [place for place in found.values() if place is not None]
+            sources[usual_name(key, stated)] = [place for place in found.values() if place is not None]
     if not sources:
         reason = str(problems[-1]) if problems else f"{file} names no folder of images: add 'train' and 'val'"
         raise InputError(reason)
@@ -118,12 +118,6 @@ def _is_tail_of_source(tail: Sequence[str]) -> bool:
 
 def _is_no_tail(_: Sequence[str]) -> bool:
     return False
-
-
-def _split_name(name: str, all_names: Collection[str]) -> str:
-    """The name that a split goes by here, unless another one has it."""
-    usual = OTHER_NAMES.get(name.lower(), name)
-    return name if usual in all_names else usual
 
 
 # --- Where none does ----------------------------------------------------------------------------------------
@@ -160,4 +154,4 @@ def _split_folders(folder: Path) -> dict[str, list[Path]]:
 
 def _by_split(sources: Iterable[Path]) -> dict[str, list[Path]]:
     named = {source.stem if source.is_file() else source.name: [source] for source in sources}
-    return {_split_name(name, named): source for name, source in named.items()}
+    return {usual_name(name, named): source for name, source in named.items()}

@@ -42,7 +42,7 @@ def read_yolo(path: str | Path, class_names: Sequence[str] | None = None) -> Dat
             split: images_of(sources, layout.root, problems) for split, sources in layout.sources.items()
         }
         labels = LabelReader(layout, layout.names or sidecar.class_names or class_names, sidecar, problems)
-        return _labelled_dataset(layout, labels, splits, class_names, problems)
+        return _labelled_dataset(layout, labels, splits, class_names)
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): check the path") from error
 
@@ -52,7 +52,6 @@ def _labelled_dataset(
     labels: LabelReader,
     splits: Mapping[str, Sequence[Path]],
     class_names: Sequence[str] | None,
-    problems: list[Problem],
 ) -> Dataset:
     ids = image_ids({image for images in splits.values() for image in images}, layout.root)
     labelled = {image: labels.read(image, image_id) for image, image_id in sorted(ids.items())}
@@ -63,7 +62,7 @@ def _labelled_dataset(
     for split, images in splits.items():
         if images and not any(image in labels.files for image in images):
             problem = f"none of the {len(images)} images of {split!r} has a label file: they count as empty"
-            problems.append(Problem(str(layout.where), problem, f"put their labels into {LABELS}/"))
+            labels.problems.append(Problem(str(layout.where), problem, f"put their labels into {LABELS}/"))
     labels.tell_unused()
     names = labels.names if class_names is None else class_names
-    return assemble_dataset(layout.where, "yolo", usable, names, problems)
+    return assemble_dataset(layout.where, "yolo", usable, names, labels.problems, labels.sidecar)
