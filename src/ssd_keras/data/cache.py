@@ -13,7 +13,11 @@ from ssd_keras.data.images import image_content, read_image
 from ssd_keras.data.samples import Sample
 
 Kept = Literal["encoded", "decoded"]
-"""What is kept of an image: its encoded bytes, or its pixels, which take ten times the room, no decoding."""
+"""What is kept of an image: its encoded bytes, or its pixels, which take ten times the room, no decoding.
+
+With encoded bytes, batches are those without a cache. For its pixels each image is decoded in full, kept or
+not: batches are those of chains with `reduced_decoding=False`, whatever the budget.
+"""
 
 
 class ImageCache:

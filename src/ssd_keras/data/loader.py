@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,11 +18,12 @@ from absl import flags
 from numpy.typing import NDArray
 
 from ssd_keras.data.augment.one_touch import Augmentation, AugmentedSample
+from ssd_keras.data.augment.operations import OperationError
 from ssd_keras.data.cache import ImageCache
 from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.images import ImageSource
-from ssd_keras.data.samples import Sample
-from ssd_keras.data.worker_processes import start_worker
+from ssd_keras.data.samples import Sample, Split
+from ssd_keras.data.worker_processes import WatchedBatches, WorkedBatches, refuse_second_start, start_worker
 from ssd_keras.errors import InputError
 
 Size = tuple[int, int]
@@ -34,6 +36,9 @@ THREADS = max(2, min(os.cpu_count() or 2, 8))
 
 BATCHES_AHEAD = 4
 
+MOST_CLASSES = 2**31
+"""Where nobody says how many there are."""
+
 ENDLESS = 1_000_000
 """Epochs; without a number, Grain cannot count the batches."""
 
@@ -42,6 +47,10 @@ Batch = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]
 
 class AugmentationError(InputError):
     """An operation of augmentation is at fault, not the image: nothing is left out, and the run ends."""
+
+
+def _failed(sample: Sample, reason: str) -> AugmentationError:
+    return AugmentationError(f"{sample.name}: its augmentation failed ({reason}): correct the operation")
 
 
 class _Collated(NamedTuple):
@@ -56,7 +65,8 @@ class TrainingLoader:
     """Endless augmented batches of a split, shuffled anew each epoch.
 
     Whatever the number of threads and processes, the batches are the same: all is drawn from the seed and the
-    position of an image in the endless order.
+    position of an image in the endless order. (What a cache keeps, bytes or pixels, decides how JPEGs are
+    decoded; how much it keeps decides nothing.)
 
     Attributes:
         samples: of the training split.
@@ -70,9 +80,12 @@ class TrainingLoader:
             processes that train together.
         skipped: the errors of images that could not be read, by name. In the place of such an image comes the
             next one of the split.
+        failure: the user's error with which the batches ended, or None. `fit` on TensorFlow hides it in an
+            error of its own; `telling_failure` gives it back.
 
     Raises:
-        InputError: there is no sample, or the batch cannot be divided among the shards.
+        InputError: there is no sample, the batch cannot be divided among the shards, or this is a worker that
+            runs a script which does not say what is for the main process alone.
     """
 
     samples: Sequence[Sample] = field(repr=False)  # Grain asks for the text of what it calls
@@ -84,8 +97,11 @@ class TrainingLoader:
     cache: ImageCache | None = None
     shard: tuple[int, int] = (0, 1)
     skipped: dict[str, str] = field(default_factory=dict)
+    failure: InputError | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
+        if self.workers:
+            refuse_second_start()
         if not self.samples:
             raise InputError("there is no image to train on: check the data set with 'ssd inspect DATA'")
         if self.batch_size % self.shard[1]:
@@ -93,7 +109,7 @@ class TrainingLoader:
                 f"a batch of {self.batch_size} images cannot be divided among {self.shard[1]} processes: "
                 "choose a multiple of that as batch_size"
             )
-        mixed = getattr(self.augmentation, "most_samples", 1)  # only chains of operations mix images
+        mixed = getattr(self.augmentation, "most_samples", 1)  # only chains of operations add objects
         most = mixed * max(len(sample.ground_truth) for sample in self.samples)
         self._padded_boxes = max(1, -(-most // PADDED_TO)) * PADDED_TO
 
@@ -110,8 +126,7 @@ class TrainingLoader:
     def batches_from(self, step: int) -> grain.IterDataset:
         """Give the batches from number `step` on, counted from 0: there a stopped run goes on."""
         index, count = self.shard
-        augmented = self._order().random_map(self._augment)
-        mine = augmented.slice(slice(step * self.batch_size + index, None, count))
+        mine = self._augmented().slice(slice(step * self.batch_size + index, None, count))
         batches = mine.batch(self.batch_size // count, batch_fn=self._collate)
         reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=BATCHES_AHEAD)
         made = batches.to_iter_dataset(reading)
@@ -119,7 +134,31 @@ class TrainingLoader:
             if not flags.FLAGS.is_parsed():  # Grain's processes read absl's flags, which this program has not
                 flags.FLAGS.mark_as_parsed()
             made = made.mp_prefetch(grain.MultiprocessingOptions(num_workers=self.workers), start_worker)
-        return made.map(self._taken)
+            made = WorkedBatches(made)
+        return WatchedBatches(made.map(self._taken), self._remember)
+
+    def _remember(self, failure: InputError) -> None:
+        self.failure = failure
+
+    @contextmanager
+    def telling_failure(self) -> Iterator[None]:
+        """Raise the error with which the batches ended in place of any that it became on its way.
+
+        Raises:
+            InputError: `failure`.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self.failure is None or error is self.failure:
+                raise
+            raise self.failure from error
+
+    def batch(self, step: int) -> Batch:
+        """Make the batch number `step`, counted from 0, of all shards, again."""
+        augmented = self._augmented()
+        positions = range(step * self.batch_size, (step + 1) * self.batch_size)
+        return self._collate([augmented[position] for position in positions]).batch
 
     def names_of_batch(self, step: int) -> list[str]:
         """Name the images of the batch number `step`, counted from 0, of all shards."""
@@ -133,6 +172,9 @@ class TrainingLoader:
     def _order(self) -> grain.MapDataset:
         return grain.MapDataset.range(len(self.samples)).seed(self.seed).shuffle().repeat(ENDLESS)
 
+    def _augmented(self) -> grain.MapDataset:
+        return self._order().random_map(self._augment)
+
     def _from(self, number: int) -> Iterator[tuple[int, Sample]]:
         """Give the sample `number`, then those that take its place if it cannot be read."""
         count = len(self.samples)
@@ -140,7 +182,12 @@ class TrainingLoader:
             yield index % count, self.samples[index % count]
 
     def _augment(self, number: int, rng: np.random.Generator) -> tuple[AugmentedSample, dict[str, str]]:
-        """Augment the sample `number`, or the next that can be read; with the errors of the others."""
+        """Augment the sample `number`, or the next that can be read; with the errors of the others.
+
+        Raises:
+            AugmentationError: an operation is at fault.
+            InputError: no image can be read.
+        """
         errors: dict[str, str] = {}
         for index, sample in self._from(int(number)):
             try:
@@ -154,14 +201,29 @@ class TrainingLoader:
     def _augment_one(self, index: int, sample: Sample, rng: np.random.Generator) -> AugmentedSample:
         try:
             loaded = sample if self.cache is None else self.cache.load(index, sample)
-            return self.augmentation(loaded, rng, self.image_size)
+            augmented = self.augmentation(loaded, rng, self.image_size)
+        except OperationError as error:
+            raise _failed(sample, str(error)) from error
         except InputError:
             raise
         except Exception as error:  # of an operation of the user's
-            raise AugmentationError(
-                f"{sample.name}: its augmentation failed ({type(error).__name__}: {error}): "
-                "correct the operation"
-            ) from error
+            raise _failed(sample, f"{type(error).__name__}: {error}") from error
+        self._check_objects(sample, augmented)
+        return augmented
+
+    def _check_objects(self, sample: Sample, augmented: AugmentedSample) -> None:
+        """Raise `AugmentationError` where there are more objects than there is room, or of other classes."""
+        count, labels = len(augmented.labels), augmented.labels
+        if count > self._padded_boxes:
+            raise _failed(
+                sample,
+                f"{count} objects where there is room for {self._padded_boxes}; a function that adds objects "
+                "says in its attribute partner_count of how many other images",
+            )
+        classes = len(self.samples.class_names) if isinstance(self.samples, Split) else MOST_CLASSES
+        wrong = labels[(labels < 0) | (labels >= classes)]
+        if wrong.size:
+            raise _failed(sample, f"it gave the label {wrong[0]}, and they go from 0 to {classes - 1}")
 
     def _collate(self, rows: Sequence[tuple[AugmentedSample, dict[str, str]]]) -> _Collated:
         boxes = np.zeros((len(rows), self._padded_boxes, 4), np.float32)

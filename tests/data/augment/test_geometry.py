@@ -15,6 +15,7 @@ from ssd_keras.data.augment.geometry import (
     locate,
     project,
     visible_share,
+    whole_pixels,
 )
 from ssd_keras.data.images import read_image
 
@@ -106,6 +107,24 @@ def test_flips(photo, horizontally, vertically):
     flipped = [[0.7 if horizontally else 0.1, 0.4 if vertically else 0.2]]
     np.testing.assert_allclose(geometry.orient_boxes(box)[:, :2], flipped)
     np.testing.assert_allclose(geometry.orient_boxes(geometry.orient_boxes(box)), box)
+
+
+@given(windows)
+def test_whole_pixels_are_at_most_half_of_one_away(window):
+    x0, y0, x1, y1 = whole_pixels(window)
+    assert all(isinstance(side, int) for side in (x0, y0, x1, y1))
+    assert x0 < x1
+    assert y0 < y1
+    room = [
+        0.5 if side[1] - side[0] > 1 else 1 for side in ((window[0], window[2]), (window[1], window[3]))
+    ] * 2
+    assert (np.abs(np.subtract((x0, y0, x1, y1), window)) <= np.array(room) + 1e-9).all()
+
+
+@given(windows, st.integers(0, 3), st.booleans())
+def test_corners_of_what_is_seen_go_back_to_the_whole_pixels_of_the_window(window, quarters, flip):
+    geometry = Geometry((30, 40), window, (60, 50), flip, quarter_turns=quarters)
+    np.testing.assert_allclose(geometry.to_original([WHOLE]), [geometry.pixel_window], atol=1e-9)
 
 
 def test_a_window_beside_the_image_shows_only_the_fill():

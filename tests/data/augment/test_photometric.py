@@ -31,6 +31,13 @@ def test_contrast_multiplies_about_zero_and_saturates(image, contrast):
     np.testing.assert_array_equal(ColourChange(contrast=contrast).apply(image), expected)
 
 
+@pytest.mark.parametrize("contrast", [0, 0.5, 1.8])
+def test_contrast_turns_around_its_pivot(image, contrast):
+    expected = np.clip(np.rint(127.5 + contrast * (image - 127.5)), 0, 255)
+    changed = ColourChange(contrast=contrast, contrast_pivot=127.5).apply(image)
+    np.testing.assert_array_equal(changed, expected)
+
+
 def test_brightness_saturates_before_contrast(image):
     changed = ColourChange(brightness=100, contrast=0.5).apply(image)
     np.testing.assert_array_equal(changed, np.rint(np.minimum(image + 100.0, 255) * 0.5))

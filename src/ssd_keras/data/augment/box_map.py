@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ssd_keras.boxes.formats import relative_to_px
+
 Pair = tuple[float, float]
 """One number for the x axis, one for the y axis."""
 
@@ -72,6 +74,11 @@ class BoxMap:
         corners = (_corners(boxes_px) - self.shift) / self.scale
         boxes = self._as_boxes(corners, self.scale)
         return boxes[:, [1, 0, 3, 2]] if self.swaps_axes else boxes
+
+    def inverse_of_relative(self, boxes: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
+        """Give where boxes (M, 4), relative to an image of `size` (height, width), lay before, in pixels."""
+        relative = np.asarray(boxes, np.float64).reshape(-1, 4)
+        return self.inverse(relative_to_px(relative, size))
 
     def then(self, other: BoxMap) -> BoxMap:
         """Give the map that is this one followed by `other`."""

@@ -27,6 +27,7 @@ from ssd_keras.data.augment.one_touch import (
     whole,
 )
 from ssd_keras.data.augment.port_chains import ConstantSizeChain, SatelliteChain, VariableSizeChain
+from ssd_keras.data.augment.settings import settle_number, settle_optional
 from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.samples import Sample
 
@@ -37,9 +38,15 @@ class ResizeOnly:
 
     Attributes:
         min_side_px: smaller boxes are left out, in pixels of the output.
+
+    Raises:
+        InputError: that is no number, or below 0.
     """
 
     min_side_px: float = 1.0
+
+    def __post_init__(self) -> None:
+        settle_number(self, "min_side_px", 0, 1e9)
 
     def __call__(self, sample: Sample, rng: np.random.Generator, size: tuple[int, int]) -> AugmentedSample:
         """Resize one sample; `rng` is not used."""
@@ -64,6 +71,11 @@ class OriginalChain(OneTouchChain):
 
     expand: Expand | None = field(default_factory=Expand)
     crop: BatchSampler | None = field(default_factory=BatchSampler)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        settle_optional(self, "expand", Expand)
+        settle_optional(self, "crop", BatchSampler)
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
         """Expand the image, then crop the canvas."""

@@ -13,8 +13,17 @@ from numpy.typing import NDArray
 
 from ssd_keras.boxes.iou import pairwise_iou
 from ssd_keras.data.augment.geometry import WHOLE, Boxes, Window
-from ssd_keras.data.augment.settings import check_probabilities, check_range
-from ssd_keras.errors import InputError
+from ssd_keras.data.augment.settings import (
+    settle_number,
+    settle_probability,
+    settle_range,
+    settle_ranges,
+    settle_whole,
+)
+
+LARGEST_RATIO = 1000
+
+MOST_TRIALS = 1000
 
 
 @dataclass(frozen=True)
@@ -26,18 +35,15 @@ class Expand:
         max_ratio: the canvas is up to this many times as wide and as high as the image, uniformly from 1.
 
     Raises:
-        InputError: the probability lies outside 0-1 or the ratio below 1.
+        InputError: the probability lies outside 0-1 or the ratio outside 1-1000.
     """
 
     probability: float = 0.5
     max_ratio: float = 4.0
 
     def __post_init__(self) -> None:
-        check_probabilities("expand", probability=self.probability)
-        if not 1 <= self.max_ratio < np.inf:
-            raise InputError(
-                f"expand: max_ratio is {self.max_ratio}: a canvas is at least as large (1) as the image"
-            )
+        settle_probability(self)
+        settle_number(self, "max_ratio", 1, LARGEST_RATIO)
 
     def sample(self, image_size: tuple[int, int], rng: np.random.Generator) -> Window:
         """Sample the canvas around an image of `image_size` (height, width), in pixels of the image."""
@@ -83,12 +89,10 @@ class BatchSampler:
     trials: int = 50
 
     def __post_init__(self) -> None:
-        for bounds in self.overlaps:
-            check_range("crop", "overlaps", bounds, 0, 1)
-        check_range("crop", "scale", self.scale, 0.01, 1)
-        check_range("crop", "aspect", self.aspect, 0.01, 100)
-        if self.trials < 1:
-            raise InputError(f"crop: trials is {self.trials}: a sampler needs at least one")
+        settle_ranges(self, "overlaps", 0, 1)
+        settle_range(self, "scale", 0.01, 1)
+        settle_range(self, "aspect", 0.01, 100)
+        settle_whole(self, "trials", 1, MOST_TRIALS)
 
     def sample(self, boxes: Boxes, rng: np.random.Generator) -> Window:
         """Sample the part of the image to show, relative to the image.

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssd_keras.boxes.formats import box_area, clip_to_size
+from ssd_keras.data.augment.box_map import BoxMap
 from ssd_keras.data.image_headers import fitting_reduction
 
 Boxes = NDArray[np.floating]
@@ -39,11 +40,36 @@ def project(boxes: Boxes, window: Window) -> Boxes:
     return projected
 
 
+def relative_window(inner: Window, outer: Window) -> Window:
+    """Give a window in the coordinates of `outer` relative to that: the reverse of `locate`."""
+    x0, y0, x1, y1 = outer
+    width, height = x1 - x0, y1 - y0
+    return (
+        (inner[0] - x0) / width,
+        (inner[1] - y0) / height,
+        (inner[2] - x0) / width,
+        (inner[3] - y0) / height,
+    )
+
+
 def locate(inner: Window, outer: Window) -> Window:
     """Give a window that is relative to `outer` in the coordinates of `outer` itself (Caffe: LocateBBox)."""
     x0, y0, x1, y1 = outer
     width, height = x1 - x0, y1 - y0
     return (x0 + inner[0] * width, y0 + inner[1] * height, x0 + inner[2] * width, y0 + inner[3] * height)
+
+
+def whole_pixels(window: Window) -> Window:
+    """Give a window in pixels with its corners on the nearest whole ones, and at least one pixel."""
+    left, right = _whole_side(window[0], window[2])
+    top, bottom = _whole_side(window[1], window[3])
+    return (left, top, right, bottom)
+
+
+def _whole_side(low: float, high: float) -> tuple[int, int]:
+    # Halves go up, so that a window that is only moved keeps its size.
+    start, end = math.floor(low + 0.5), math.floor(high + 0.5)
+    return (start, end) if start < end else (math.floor(low), math.floor(low) + 1)
 
 
 def centre_inside(boxes: Boxes, size: tuple[int, int] = (1, 1)) -> NDArray[np.bool_]:
@@ -222,13 +248,27 @@ class Geometry:
         """Let boxes (M, 4) that are relative to the window follow the flips and the turns."""
         return turn(self._flipped(boxes), self.quarter_turns)
 
-    def to_original(self, boxes: Boxes) -> Boxes:
-        """Give boxes (M, 4) that are relative to the output in pixels of the image: the exact inverse."""
-        upright = self._flipped(turn(boxes, -self.quarter_turns))
-        x0, y0, x1, y1 = self.window
-        width, height = x1 - x0, y1 - y0
-        located: Boxes = upright * np.array([width, height, width, height]) + np.array([x0, y0, x0, y0])
-        return located
+    @property
+    def box_map(self) -> BoxMap:
+        """The map from pixels of the image to pixels of the output: where the pixels themselves go."""
+        height, width = self.upright_size
+        x0, y0, x1, y1 = self.pixel_window
+        flipping = BoxMap.flipping(
+            (height, width), horizontally=self.flip_horizontally, vertically=self.flip_vertically
+        )
+        return (
+            BoxMap.shifting(-x0, -y0)
+            .then(BoxMap.scaling(width / (x1 - x0), height / (y1 - y0)))
+            .then(flipping)
+            .then(BoxMap.turning((height, width), self.quarter_turns))
+        )
+
+    def to_original(self, boxes: ArrayLike) -> NDArray[np.float64]:
+        """Give boxes (M, 4) that are relative to the output in pixels of the image, (M, 4) float64.
+
+        The exact inverse of what happened to the pixels.
+        """
+        return self.box_map.inverse_of_relative(boxes, self.size)
 
     def _flipped(self, boxes: Boxes) -> Boxes:
         x0, y0, x1, y1 = boxes.T

@@ -5,6 +5,8 @@ the geometry first, in the original's order, and touches pixels once. Its distri
 differs, in the pixels only:
 
 - Colours change after the resize, not before, on the at most H×W pixels that are seen.
+- The crop's corner and size are truncated to whole pixels, the boxes are not: as in the original, they may
+  lie up to two pixels of the photograph beside what they show. (The port's chains have none of that.)
 - The image is resized by itself and then surrounded by the fill colour: the edge between them is sharp and
   lies on a whole pixel of the output.
 - Where the image shrinks to half or less, a JPEG is decoded at 1/2, 1/4 or 1/8: smoother than sampling
@@ -21,15 +23,21 @@ from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssd_keras.boxes.formats import clip_to_image
 from ssd_keras.data.augment.geometry import MEAN_COLOUR, Boxes, Geometry, Window, large_enough
 from ssd_keras.data.augment.photometric import Distortion
-from ssd_keras.data.augment.settings import check_probabilities
+from ssd_keras.data.augment.settings import (
+    settle_choices,
+    settle_colour,
+    settle_number,
+    settle_optional,
+    settle_probability,
+    settle_truth,
+)
 from ssd_keras.data.image_headers import DeferredImage
 from ssd_keras.data.samples import Sample
-from ssd_keras.errors import InputError
 
 INTERPOLATIONS = {
     "linear": cv2.INTER_LINEAR,
@@ -49,13 +57,14 @@ class AugmentedSample(NamedTuple):
         boxes: (M, 4) float32, x0, y0, x1, y1 relative to the image. M may be 0.
         labels: (M,) int32.
         to_original: gives boxes (K, 4) that are relative to this image, such as detections, in pixels of the
-            original one: the exact inverse of all that was done, not rounded and not cut off at its edges.
+            original one: the exact inverse of what happened to the pixels, not rounded and not cut off at its
+            edges.
     """
 
     image: NDArray[np.uint8]
     boxes: NDArray[np.float32]
     labels: NDArray[np.int32]
-    to_original: Callable[[Boxes], Boxes]
+    to_original: Callable[[ArrayLike], Boxes]
 
 
 class Augmentation(Protocol):
@@ -114,14 +123,14 @@ class OneTouchChain(ABC):
     reduced_decoding: bool = True
 
     def __post_init__(self) -> None:
-        check_probabilities(
-            "augmentation", horizontal_flip=self.horizontal_flip, vertical_flip=self.vertical_flip
-        )
-        if not self.interpolations or not set(self.interpolations) <= set(INTERPOLATIONS):
-            raise InputError(
-                f"augmentation: interpolations are {list(self.interpolations)}: "
-                f"choose from {', '.join(INTERPOLATIONS)}"
-            )
+        settle_optional(self, "distortion", Distortion)
+        settle_probability(self, "horizontal_flip")
+        settle_probability(self, "vertical_flip")
+        settle_choices(self, "interpolations", INTERPOLATIONS)
+        settle_number(self, "min_side_px", 0, 1e9)
+        settle_number(self, "min_area_px", 0, 1e9)
+        settle_colour(self, "fill")
+        settle_truth(self, "reduced_decoding")
 
     @abstractmethod
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:

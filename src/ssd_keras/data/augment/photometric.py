@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.augment.settings import check_probabilities, check_range
+from ssd_keras.data.augment.settings import settle_number, settle_probability, settle_range
 
 Image = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB."""
@@ -30,7 +30,8 @@ class ColourChange:
 
     Attributes:
         brightness: added to each value.
-        contrast: multiplies each value; the pivot is 0, so contrast above 1 also brightens.
+        contrast: multiplies the distance of each value from `contrast_pivot`.
+        contrast_pivot: the value that contrast leaves as it is. With 0, contrast above 1 also brightens.
         saturation: multiplies the saturation.
         hue: added to the hue in steps of two degrees, around the circle. (In Caffe a sum below 0 stops at 0,
             because it computes in uint8; above 179 it goes around.)
@@ -42,10 +43,12 @@ class ColourChange:
     saturation: float = 1.0
     hue: float = 0.0
     contrast_last: bool = False
+    contrast_pivot: float = 0.0
 
     def apply(self, image: Image) -> Image:
         """Change an image (H, W, 3) uint8 RGB; values are rounded and stop at 0 and 255 after each step."""
-        brighten, contrast = _as_table(LEVELS + self.brightness), _as_table(LEVELS * self.contrast)
+        brighten = _as_table(LEVELS + self.brightness)
+        contrast = _as_table(self.contrast_pivot + self.contrast * (LEVELS - self.contrast_pivot))
         changes_hsv = self.saturation != 1 or self.hue != 0
         if changes_hsv and self.contrast_last:
             image = _look_up(image, brighten)
@@ -88,6 +91,7 @@ class Distortion:
     Attributes:
         brightness: bounds of what is added, in values of 0-255.
         contrast: bounds of the factor of contrast.
+        contrast_pivot: the value that contrast leaves as it is: 0, or 127.5 in the Keras port of 2018.
         saturation: bounds of the factor of saturation.
         hue: bounds of what is added to the hue, in steps of two degrees.
         probability: how often each of the four happens, independently. Contrast comes first or last, equally
@@ -102,13 +106,15 @@ class Distortion:
     saturation: tuple[float, float] = (0.5, 1.5)
     hue: tuple[float, float] = (-18, 18)
     probability: float = 0.5
+    contrast_pivot: float = 0.0
 
     def __post_init__(self) -> None:
-        check_probabilities("distortion", probability=self.probability)
-        check_range("distortion", "brightness", self.brightness, -255, 255)
-        check_range("distortion", "contrast", self.contrast, 0, 100)
-        check_range("distortion", "saturation", self.saturation, 0, 100)
-        check_range("distortion", "hue", self.hue, -90, 90)
+        settle_range(self, "brightness", -255, 255)
+        settle_range(self, "contrast", 0, 100)
+        settle_range(self, "saturation", 0, 100)
+        settle_range(self, "hue", -90, 90)
+        settle_probability(self)
+        settle_number(self, "contrast_pivot", 0, 255)
 
     def sample(self, rng: np.random.Generator) -> ColourChange:
         """Draw one change of colour."""
@@ -122,6 +128,7 @@ class Distortion:
             saturation=draw(self.saturation, 1.0),
             hue=draw(self.hue, 0.0),
             contrast_last=rng.random() < 0.5,
+            contrast_pivot=self.contrast_pivot,
         )
 
 

@@ -13,14 +13,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from ssd_keras.boxes.formats import clip_to_image
-from ssd_keras.data.augment.geometry import Boxes, Window, locate, project, turn, visible_share
+from ssd_keras.data.augment.crops import MOST_TRIALS
+from ssd_keras.data.augment.geometry import (
+    Boxes,
+    Window,
+    locate,
+    project,
+    relative_window,
+    turn,
+    visible_share,
+    whole_pixels,
+)
 from ssd_keras.data.augment.one_touch import OneTouchChain, View, whole
 from ssd_keras.data.augment.photometric import Distortion
-from ssd_keras.data.augment.settings import check_probabilities, check_range
-from ssd_keras.errors import InputError
+from ssd_keras.data.augment.settings import settle_probability, settle_range, settle_whole, wrong
 
-TUTORIAL_DISTORTION = Distortion(brightness=(-48, 48), contrast=(0.5, 1.8), saturation=(0.5, 1.8))
+TUTORIAL_DISTORTION = Distortion(
+    brightness=(-48, 48), contrast=(0.5, 1.8), saturation=(0.5, 1.8), contrast_pivot=127.5
+)
 """The changes of colour in the SSD7 tutorial."""
+
+
+ROUNDING = 1e-9
+"""More than a share of whole pixels can lose by rounding: bounds are included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +58,22 @@ class _PortChain(OneTouchChain):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_probabilities(
-            "augmentation", min_visible=self.min_visible, min_visible_of_one=self.min_visible_of_one
-        )
-        if self.trials < 1:
-            raise InputError(f"augmentation: trials is {self.trials}: each step needs at least one")
+        settle_probability(self, "min_visible")
+        settle_probability(self, "min_visible_of_one")
+        settle_whole(self, "trials", 1, MOST_TRIALS)
 
     def _try(self, draw: Callable[[], Window], view: View) -> View:
-        """Draw windows, relative to that of `view`, until one will do; give what it shows, or else `view`."""
+        """Draw windows, relative to that of `view`, until one will do; give what it shows, or else `view`.
+
+        They are settled to whole pixels, as in the port: boxes and pixels follow the same numbers.
+        """
         for _ in range(self.trials):
-            window = draw()
-            boxes = project(view.boxes, window)
-            seen = visible_share(boxes)
+            window = whole_pixels(locate(draw(), view.window))
+            boxes = project(view.boxes, relative_window(window, view.window))
+            seen = visible_share(boxes) + ROUNDING
             if not view.kept.any() or (seen[view.kept] >= self.min_visible_of_one).any():
                 kept = view.kept & (seen >= self.min_visible)
-                return View(locate(window, view.window), clip_to_image(boxes), kept)
+                return View(window, clip_to_image(boxes), kept)
         return view
 
 
@@ -81,15 +97,12 @@ class ConstantSizeChain(_PortChain):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_probabilities(
-            "augmentation",
-            translation_probability=self.translation_probability,
-            scale_probability=self.scale_probability,
-        )
-        check_range("augmentation", "translation", self.translation, 0, 1)
-        check_range("augmentation", "scale", self.scale, 0.01, 100)
+        settle_probability(self, "translation_probability")
+        settle_probability(self, "scale_probability")
+        settle_range(self, "translation", 0, 1)
+        settle_range(self, "scale", 0.01, 100)
         if not self.scale[0] <= 1 <= self.scale[1]:
-            raise InputError(f"augmentation: scale is {self.scale}: give one number below 1 and one above")
+            raise wrong(self, "scale", "give one number below 1 and one above")
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
         """Move the window twice; what leaves the output in a step is gone in the next."""
@@ -131,8 +144,8 @@ class VariableSizeChain(_PortChain):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("augmentation", "scale", self.scale, 0.01, 100)
-        check_range("augmentation", "aspect", self.aspect, 0.01, 100)
+        settle_range(self, "scale", 0.01, 100)
+        settle_range(self, "aspect", 0.01, 100)
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
         """Choose a patch."""
@@ -162,7 +175,7 @@ class SatelliteChain(VariableSizeChain):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_probabilities("augmentation", rotation_probability=self.rotation_probability)
+        settle_probability(self, "rotation_probability")
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
         """Choose a patch of the turned image, and turn it back: pixels are turned last, when they are few."""
@@ -173,8 +186,8 @@ class SatelliteChain(VariableSizeChain):
         turned_px = turn(boxes_px / scale, turns) * np.array(turned_size)[[1, 0, 1, 0]]
         view = super().sample_view(turned_size, turned_px, rng)
         window = turn(project(np.array(view.window), whole(turned_size)), -turns) * scale
-        x0, y0, x1, y1 = window.tolist()
-        return View((x0, y0, x1, y1), turn(view.boxes, -turns), view.kept, turns)
+        x0, y0, x1, y1 = window.tolist()  # whole numbers but for rounding errors
+        return View(whole_pixels((x0, y0, x1, y1)), turn(view.boxes, -turns), view.kept, turns)
 
 
 def _all_in_view(image_size: tuple[int, int], boxes_px: Boxes) -> View:

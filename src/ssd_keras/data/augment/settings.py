@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import inf
 from numbers import Real
 from typing import Any
 
 from ssd_keras.errors import InputError
 
-
-def check_probabilities(owner: str, **probabilities: float) -> None:
-    """Raise `InputError` unless each probability of `owner` lies in 0-1."""
-    for name, value in probabilities.items():
-        if not 0 <= value <= 1:
-            raise InputError(f"{owner}: {name} is {value}: give a probability between 0 and 1")
-
-
-def check_range(owner: str, name: str, limits: tuple[float, float], low: float, high: float) -> None:
-    """Raise `InputError` unless the two `limits` of a setting are in order and lie in [low, high]."""
-    if not low <= limits[0] <= limits[1] <= high:
-        raise InputError(
-            f"{owner}: {name} is {tuple(limits)}: give two numbers in order, between {low:g} and {high:g}"
-        )
+NOTHING = "none"
+"""The word for no setting at all."""
 
 
 def as_recipe_name(class_name: str) -> str:
@@ -91,6 +79,24 @@ def settle_range(owner: object, name: str, low: float, high: float, *, whole: bo
     object.__setattr__(owner, name, limits)
 
 
+def settle_ranges(owner: object, name: str, low: float, high: float) -> None:
+    """Make a tuple of tuples of a setting of a dataclass; `InputError` unless it is a list of ranges.
+
+    Each lies within [low, high]; there may be none.
+    """
+    advice = f"give a list of two numbers each, in order, between {low:g} and {high:g}"
+    pairs = _sequence(getattr(owner, name))
+    if pairs is None:
+        raise wrong(owner, name, advice)
+    ranges = [_sequence(pair) for pair in pairs]
+    for limits in ranges:
+        if limits is None or len(limits) != 2 or not all(map(is_number, limits)):
+            raise wrong(owner, name, advice)
+        if not low <= limits[0] <= limits[1] <= high:
+            raise wrong(owner, name, advice)
+    object.__setattr__(owner, name, tuple(ranges))
+
+
 def settle_size(owner: object, name: str, largest: int) -> None:
     """Make a tuple of a setting of a dataclass; `InputError` unless it is (height, width) up to `largest`."""
     advice = f"give height and width, whole numbers between 1 and {largest}"
@@ -121,8 +127,10 @@ def settle_colour(owner: object, name: str) -> None:
     object.__setattr__(owner, name, colour)
 
 
-def settle_choice(owner: object, name: str, choices: Iterable[object]) -> None:
-    """Raise `InputError` unless a setting of a dataclass is one of `choices`."""
+def settle_choice(owner: object, name: str, choices: Collection[object]) -> None:
+    """Raise `InputError` unless a setting of a dataclass is one of `choices`; "none" becomes None."""
+    if None in choices:
+        settle_none(owner, name)
     if not _is_one_of(getattr(owner, name), choices):
         raise wrong(owner, name, f"choose from {_listed(choices)}")
 
@@ -137,10 +145,18 @@ def settle_choices(owner: object, name: str, choices: Iterable[object]) -> None:
 
 
 def settle_optional(owner: object, name: str, kind: type) -> None:
-    """Raise `InputError` unless a setting of a dataclass is None or an instance of `kind`."""
+    """Raise `InputError` unless a setting of a dataclass is None or of `kind`; "none" becomes None."""
+    settle_none(owner, name)
     value = getattr(owner, name)
     if value is not None and not isinstance(value, kind):
         raise wrong(owner, name, f"give the settings of a {as_recipe_name(kind.__name__)}, or none")
+
+
+def settle_none(owner: object, name: str) -> None:
+    """Make None of a setting of a dataclass that is the word "none", which YAML does not read as such."""
+    value = getattr(owner, name)
+    if isinstance(value, str) and value == NOTHING:
+        object.__setattr__(owner, name, None)
 
 
 def _sequence(value: object) -> tuple[Any, ...] | None:
@@ -165,4 +181,4 @@ def _is_one_of(value: object, choices: Iterable[object]) -> bool:
 
 
 def _listed(choices: Iterable[object]) -> str:
-    return ", ".join("none" if choice is None else str(choice) for choice in choices)
+    return ", ".join(NOTHING if choice is None else str(choice) for choice in choices)

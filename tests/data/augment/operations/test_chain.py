@@ -3,6 +3,7 @@
 import dataclasses
 import pickle
 
+import cloudpickle
 import cv2
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from ssd_keras.data.augment.operations import (
     MaxCropFixedAspect,
     MixingOperation,
     OperationChain,
+    OperationError,
     Pad,
     PadFixedAspect,
     PartnersFrom,
@@ -28,9 +30,11 @@ from ssd_keras.data.augment.operations import (
     Translate,
     Zoom,
 )
+from ssd_keras.data.images import read_image
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
+from ssd_keras.user_code import load_function
 
 SIZE = (60, 80)
 LOOSE = BoxFilter(criterion=None)
@@ -234,6 +238,10 @@ def test_a_chain_can_be_pickled():
 # --- Functions of the user ---------------------------------------------------------------------------------
 
 
+def with_boxes(given, boxes_px):
+    return dataclasses.replace(given, ground_truth=GroundTruth(boxes_px, np.zeros(len(boxes_px))))
+
+
 def with_image(given, image):
     return dataclasses.replace(given, image=image)
 
@@ -343,12 +351,54 @@ class Silent(Halving):
         ),
         (lambda given: with_image(given, given.image[:0]), "after <lambda>: photo has shape"),
         (Silent(), "must give a Sample and a BoxMap"),
+        (lambda given: with_boxes(given, [(1, 2, np.nan, 4)]), r"gave the box \[1.0, 2.0, nan, 4.0\]"),
+        (lambda given: with_boxes(given, [(1, 2, 3, 4), (5, 2, 3, np.inf)]), "gave the box"),
+        (lambda given: with_boxes(given, [(30, 2, 3, 4)]), "with x0 <= x1"),
+        (lambda given: with_boxes(given, [(3, 20, 30, 4)]), "with x0 <= x1"),
+        (lambda given: read_image("other.jpg"), "after <lambda>: other.jpg cannot be read"),
     ],
 )
 def test_a_function_that_gives_no_sample_is_named(function, words):
-    with pytest.raises(InputError, match=words) as error:
+    with pytest.raises(OperationError, match=words) as error:
         run([function], sample())
     assert "\n" not in str(error.value)
+
+
+def test_boxes_without_area_and_none_at_all_are_proper():
+    run(
+        [lambda given: with_boxes(given, [(3, 4, 3, 4), (200, 200, 300, 300)]), lambda given: given], sample()
+    )
+    run([lambda given: with_boxes(given, [])], sample())
+
+
+def adds_objects(given):
+    return given
+
+
+def test_a_function_of_the_users_has_room_for_more_objects():
+    assert OperationChain([lambda given: given, Flip()]).most_samples == 2
+    adds_objects.partner_count = 4
+    assert OperationChain([adds_objects]).most_samples == 5
+    adds_objects.partner_count = "many"
+    with pytest.raises(InputError, match="partner_count is 'many'"):
+        OperationChain([adds_objects])
+
+
+FILE = """
+import cv2, dataclasses
+CLAHE = cv2.createCLAHE(2.0)
+
+def clahe(sample):
+    return dataclasses.replace(sample, image=cv2.merge([CLAHE.apply(one) for one in cv2.split(sample.image)]))
+"""
+
+
+def test_a_loaded_function_travels_whatever_its_file_holds(tmp_path):
+    (tmp_path / "mine.py").write_text(FILE)
+    chain = OperationChain([load_function(f"{tmp_path / 'mine.py'}:clahe", "operation"), Flip()])
+    arrived = cloudpickle.loads(cloudpickle.dumps(chain))
+    there, here = (one(sample(), np.random.default_rng(3), SIZE).image for one in (arrived, chain))
+    np.testing.assert_array_equal(there, here)
 
 
 @pytest.mark.parametrize(

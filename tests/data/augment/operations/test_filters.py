@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssd_keras.data.augment.operations import BoxFilter, Validator
+from ssd_keras.data.augment.operations import BoxFilter, RandomPatch, Validator, make_operations
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
@@ -35,6 +35,15 @@ ON_THE_EDGE = [
     (10, -10.5, 20, 10),
     (10, 40, 20, 60.5),
 ]
+
+
+def test_the_word_none_is_understood():
+    settings = dict.fromkeys(("criterion", "min_side_px", "min_area_px"), "none")
+    assert BoxFilter(**settings) == BoxFilter(**dict.fromkeys(settings))
+    (patch,) = make_operations([{"random_patch": {"keep": "none", "validator": "none"}}])
+    assert patch == RandomPatch(keep=None, validator=None)
+    with pytest.raises(InputError, match="criterion is 'None'"):
+        BoxFilter(criterion="None")
 
 
 def test_a_centre_on_the_edge_lies_inside():

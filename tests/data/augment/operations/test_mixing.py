@@ -202,6 +202,19 @@ def test_a_chain_draws_the_partners():
     assert drawn == {f"photo {number}" for number in range(4)}
 
 
+def test_a_partners_boxes_end_at_its_edges():
+    truth = GroundTruth([(-40, -40, 30, 30), (10, 10, 90, 90)], [0, 0])
+    other = Sample(np.zeros((50, 50, 3), np.uint8), truth, "other")
+    mixed = MixUp(probability=1)(
+        Sample(np.zeros((400, 800, 3), np.uint8), GroundTruth.empty(), "photo"),
+        np.random.default_rng(0),
+        lambda rng: other,
+    )
+    sides = mixed.ground_truth.boxes_px[:, 2:] - mixed.ground_truth.boxes_px[:, :2]
+    np.testing.assert_allclose(sides, [(240, 240), (320, 320)])
+    assert other.ground_truth.boxes_px[0, 0] == -40
+
+
 @pytest.mark.parametrize(
     ("make", "word"),
     [

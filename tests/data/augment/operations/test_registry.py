@@ -4,21 +4,25 @@ import pytest
 import yaml
 
 from ssd_keras.data.augment import operations
+from ssd_keras.data.augment.box_map import SAME_PLACE
 from ssd_keras.data.augment.operations import (
     OPERATIONS,
     BoxFilter,
     Brightness,
     Crop,
     Flip,
+    Operation,
     OperationChain,
     Pad,
     RandomPatch,
     Resize,
     Validator,
     Zoom,
+    as_recipe_entries,
     make_operations,
 )
 from ssd_keras.errors import InputError
+from ssd_keras.user_code import load_function
 
 
 def test_every_operation_has_its_name():
@@ -84,6 +88,42 @@ def test_settings_are_tuples_and_can_be_compared_and_hashed():
     )
     assert len({hash(one) for one in made}) == 3
     assert made[0].orders == ((2, 1, 0),)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_are_written_as_they_are_read(name):
+    needed = {"resize": {"size": (30, 40)}, "crop": {"rectangle": (0, 0, 50, 50)}}.get(name, {})
+    made = make_operations([{name: needed}])
+    entries = as_recipe_entries(made)
+    assert make_operations(yaml.safe_load(yaml.safe_dump(entries))) == made
+    assert list(entries[0]) == [name]
+
+
+def brighter(sample):
+    return sample
+
+
+class Mine(Operation):
+    def act(self, sample, rng):
+        return sample, SAME_PLACE
+
+
+def test_functions_are_written_as_their_places(tmp_path):
+    (place,) = as_recipe_entries([brighter])
+    assert place == f"{__file__}:brighter"
+    assert load_function(place, "operation")(3) == 3
+    (tmp_path / "mine.py").write_text("def twice(sample):\n    return sample\n")
+    there = f"{tmp_path / 'mine.py'}:twice"
+    assert as_recipe_entries([load_function(there, "operation"), there, "flip"]) == [there, there, "flip"]
+
+
+@pytest.mark.parametrize(
+    "operation", [lambda one: one, Mine(), brighter.__get__(3), {"flip": {"probability": object()}}, object()]
+)
+def test_what_no_recipe_can_hold_is_said(operation):
+    with pytest.raises(InputError, match=r"operation 2: .* cannot be written into the recipe") as error:
+        as_recipe_entries([Flip(), operation])
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

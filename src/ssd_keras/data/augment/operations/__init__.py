@@ -1,6 +1,6 @@
 """Single operations for chains that users put together: `OperationChain([Flip(), Brightness((-20, 20))])`."""
 
-from ssd_keras.data.augment.operations.base import Operation, Traced
+from ssd_keras.data.augment.operations.base import Operation, OperationError, Traced
 from ssd_keras.data.augment.operations.chain import OperationChain
 from ssd_keras.data.augment.operations.filters import BoxFilter, Validator
 from ssd_keras.data.augment.operations.geometric import (
@@ -29,7 +29,7 @@ from ssd_keras.data.augment.operations.photometric import (
     Saturation,
 )
 from ssd_keras.data.augment.operations.placement import Placement
-from ssd_keras.data.augment.operations.registry import OPERATIONS, make_operations
+from ssd_keras.data.augment.operations.registry import OPERATIONS, as_recipe_entries, make_operations
 
 __all__ = [
     "OPERATIONS",
@@ -50,6 +50,7 @@ __all__ = [
     "Mosaic",
     "Operation",
     "OperationChain",
+    "OperationError",
     "Pad",
     "PadFixedAspect",
     "PartnersFrom",
@@ -63,5 +64,6 @@ __all__ = [
     "Translate",
     "Validator",
     "Zoom",
+    "as_recipe_entries",
     "make_operations",
 ]

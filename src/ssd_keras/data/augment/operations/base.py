@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_keras.boxes.formats import clip_to_size
 from ssd_keras.data.augment.box_map import SAME_PLACE, BoxMap
 from ssd_keras.data.augment.settings import as_recipe_name
 from ssd_keras.data.images import read_image
 from ssd_keras.data.samples import GroundTruth, Sample
+from ssd_keras.errors import InputError
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+
+class OperationError(InputError):
+    """An operation is at fault, not the image that it was given."""
 
 
 class Traced(NamedTuple):
@@ -69,6 +74,14 @@ def decoded(sample: Sample) -> Sample:
     return sample if pixels is sample.image else dataclasses.replace(sample, image=pixels)
 
 
+def opened(sample: Sample) -> Sample:
+    """Give the sample decoded, with boxes of its own that are cut off at the edges of its image."""
+    read, truth = decoded(sample), sample.ground_truth
+    own = truth.select(np.ones(len(truth), bool))
+    boxes = clip_to_size(truth.boxes_px, size_of(read))
+    return dataclasses.replace(read, ground_truth=moved(own, boxes))
+
+
 def pixels_of(sample: Sample) -> NDArray[np.uint8]:
     """Give the pixels (H, W, 3) uint8 of a sample that is decoded."""
     assert isinstance(sample.image, np.ndarray)
@@ -81,12 +94,7 @@ def size_of(sample: Sample) -> Size:
     return int(height), int(width)
 
 
-def moved(truth: GroundTruth, boxes_px: NDArray[np.float64]) -> GroundTruth:
-    """Give the same objects with other boxes (M, 4), in pixels."""
-    return dataclasses.replace(truth, boxes_px=boxes_px.astype(np.float32))
-
-
-def together(truths: Sequence[GroundTruth]) -> GroundTruth:
-    """Give the objects of several ground truths, one after the other, with all that is said of them."""
-    names = [field.name for field in dataclasses.fields(GroundTruth)]
-    return GroundTruth(**{name: np.concatenate([getattr(one, name) for one in truths]) for name in names})
+def moved(truth: GroundTruth, boxes_px: NDArray[np.floating]) -> GroundTruth:
+    """Give the same objects with other boxes (M, 4), in pixels; of their areas nothing is known then."""
+    unknown = np.full(len(truth), np.nan)
+    return dataclasses.replace(truth, boxes_px=boxes_px.astype(np.float32), areas=unknown)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ssd_keras.boxes.formats import clip_to_image, clip_to_size, px_to_relative, relative_to_px
+from ssd_keras.boxes.formats import clip_to_image, px_to_relative
 from ssd_keras.data.augment.box_map import SAME_PLACE, BoxMap
 from ssd_keras.data.augment.geometry import Boxes, large_enough
 from ssd_keras.data.augment.one_touch import AugmentedSample
@@ -20,8 +22,8 @@ from ssd_keras.data.augment.operations.base import (
     Operation,
     Size,
     Traced,
-    decoded,
     moved,
+    opened,
     pixels_of,
     size_of,
 )
@@ -31,6 +33,7 @@ from ssd_keras.data.augment.settings import settle_number
 from ssd_keras.data.images import resize_image
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError
+from ssd_keras.user_code import for_other_process
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class OperationChain:
 
     Attributes:
         operations: operations of this package, and any function of a sample, or of a sample and random
-            numbers, that gives a sample. What they are given may be changed in place.
+            numbers, that gives a sample. What they are given may be changed in place. One that adds objects,
+            of more than one other image, says of how many in its attribute `partner_count`.
         partners: draws other samples for `Mosaic` and `MixUp`, such as `PartnersFrom(split)`.
         min_side_px: boxes with a shorter side are left out at the end, in pixels of the output.
 
@@ -62,6 +66,10 @@ class OperationChain:
             raise InputError("partners is no function of random numbers: give PartnersFrom(samples)")
         settle_number(self, "min_side_px", 0, 1e9)
 
+    def __reduce__(self) -> tuple[type[OperationChain], tuple[Any, ...]]:
+        travelling = tuple(for_other_process(one, "operation") for one in self.operations)
+        return type(self), (travelling, self.partners, self.min_side_px)
+
     @property
     def needs_partners(self) -> bool:
         """Whether any operation draws other samples."""
@@ -69,8 +77,12 @@ class OperationChain:
 
     @property
     def most_samples(self) -> int:
-        """How many samples may put their objects into one image: 1 where nothing is mixed."""
-        return 1 + sum(one.partner_count for one in self.operations if isinstance(one, MixingOperation))
+        """How many samples may put their objects into one image: 1 where nothing is added.
+
+        A user's function may add the objects of one more, or of as many as its `partner_count` says.
+        """
+        adding = (step for step in self._steps if isinstance(step, MixingOperation | ForeignStep))
+        return 1 + sum(step.partner_count for step in adding)
 
     def with_partners(self, partners: PartnerSource) -> OperationChain:
         """Give the same chain with other partners."""
@@ -80,8 +92,10 @@ class OperationChain:
         """Augment one sample to `size` (height, width).
 
         Raises:
-            InputError: an image cannot be read, an operation that mixes has no partners, or a user's function
-                gives no sample. `to_original` raises it where such a function changed the image's size.
+            InputError: an image cannot be read. `to_original` raises it where a user's function changed the
+                image's size.
+            OperationError: an operation that mixes has no partners, or a user's function gives no sample with
+                proper boxes.
         """
         augmented, way = self._run(self._start(sample), rng)
         image_size, truth = size_of(augmented), augmented.ground_truth
@@ -121,13 +135,10 @@ class OperationChain:
 
     def _start(self, sample: Sample) -> Sample:
         """Decode, cut boxes off at the image's edges, and copy what a user's function may write into."""
-        opened = decoded(sample)
-        pixels, truth = pixels_of(opened), sample.ground_truth
-        if pixels is sample.image and any(isinstance(step, ForeignStep) for step in self._steps):
-            pixels = pixels.copy()
-        boxes = clip_to_size(truth.boxes_px, size_of(opened))
-        copied = moved(truth.select(np.ones(len(truth), bool)), boxes)
-        return dataclasses.replace(opened, image=pixels, ground_truth=copied)
+        start = opened(sample)
+        if start.image is sample.image and any(isinstance(step, ForeignStep) for step in self._steps):
+            return dataclasses.replace(start, image=pixels_of(start).copy())
+        return start
 
     def _run(self, sample: Sample, rng: np.random.Generator) -> tuple[Sample, _Way]:
         way = _Way()
@@ -166,11 +177,11 @@ class _Way:
             )
         return self.box_map
 
-    def back_from(self, size: Size) -> Callable[[Boxes], Boxes]:
+    def back_from(self, size: Size) -> Callable[[ArrayLike], Boxes]:
         """Give the function from boxes (K, 4) relative to an image of `size` to pixels of the original."""
 
-        def to_original(boxes: Boxes) -> Boxes:
-            return self.known().inverse(relative_to_px(np.asarray(boxes, np.float64), size))
+        def to_original(boxes: ArrayLike) -> Boxes:
+            return self.known().inverse_of_relative(boxes, size)
 
         return to_original
 

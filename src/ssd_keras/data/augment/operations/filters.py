@@ -16,6 +16,7 @@ from ssd_keras.data.augment.operations.base import Operation, Size, Traced, move
 from ssd_keras.data.augment.settings import (
     is_number,
     settle_choice,
+    settle_none,
     settle_number,
     settle_range,
     settle_truth,
@@ -82,6 +83,7 @@ class BoxFilter(Operation):
         settle_choice(self, "criterion", (*CRITERIA, None))
         settle_range(self, "bounds", 0, 1)
         for name in ("min_side_px", "min_area_px"):
+            settle_none(self, name)
             if getattr(self, name) is not None:
                 settle_number(self, name, 0, 1e9)
         settle_truth(self, "clip")

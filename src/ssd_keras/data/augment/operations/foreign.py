@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from ssd_keras.data.augment.box_map import SAME_PLACE, BoxMap
-from ssd_keras.data.augment.operations.base import decoded, size_of
+from ssd_keras.data.augment.operations.base import OperationError, decoded, size_of
+from ssd_keras.data.augment.settings import shown
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError
 
@@ -28,7 +29,7 @@ class ForeignStep:
         function: what the user wrote.
 
     Raises:
-        InputError: it is no function of one or two arguments.
+        InputError: it is no function of one or two arguments, or its `partner_count` is no whole number.
     """
 
     function: Callable[..., Any]
@@ -39,6 +40,17 @@ class ForeignStep:
         if not callable(self.function):
             raise InputError(f"{self.function!r} is no operation: {HOW_TO_WRITE}")
         self._passing()
+        if not isinstance(self.partner_count, int) or self.partner_count < 0:
+            raise InputError(
+                f"{self.name}: partner_count is {shown(self.partner_count)}: say of how many other images it "
+                "may add the objects, a whole number"
+            )
+
+    @property
+    def partner_count(self) -> int:
+        """Of how many other images it may add the objects: its attribute of this name, or 1."""
+        count: int = getattr(self.function, "partner_count", 1)
+        return count
 
     @property
     def name(self) -> str:
@@ -53,15 +65,25 @@ class ForeignStep:
             nowhere if the image keeps its size, else None.
 
         Raises:
-            InputError: the function gives no sample with an image.
+            OperationError: the function gives no sample with an image and proper boxes, or raises an
+                `InputError` of its own.
         """
+        try:
+            return self._traced(sample, rng)
+        except OperationError:
+            raise
+        except InputError as error:
+            raise OperationError(f"after {self.name}: {error}") from error
+
+    def _traced(self, sample: Sample, rng: np.random.Generator) -> tuple[Sample, BoxMap | None]:
         own_trace = getattr(self.function, "trace", None)
         if not callable(own_trace):
+            size = size_of(sample)
             given = self._checked(self._call(sample, rng))
-            return given, SAME_PLACE if size_of(given) == size_of(sample) else None
+            return given, SAME_PLACE if size_of(given) == size else None
         told = own_trace(sample, rng)
         if not isinstance(told, tuple) or len(told) != 2 or not isinstance(told[1], BoxMap):
-            raise InputError(f"{self.name}: trace(sample, rng) must give a Sample and a BoxMap")
+            raise OperationError(f"{self.name}: trace(sample, rng) must give a Sample and a BoxMap")
         return self._checked(told[0]), told[1]
 
     def _call(self, sample: Sample, rng: np.random.Generator) -> Any:
@@ -72,11 +94,15 @@ class ForeignStep:
 
     def _checked(self, given: Any) -> Sample:
         if not isinstance(given, Sample):
-            raise InputError(f"{self.name} gave a {type(given).__name__}, no sample: {HOW_TO_WRITE}")
-        try:
-            return decoded(given)
-        except InputError as error:
-            raise InputError(f"after {self.name}: {error}") from error
+            raise OperationError(f"{self.name} gave a {type(given).__name__}, no sample: {HOW_TO_WRITE}")
+        boxes = given.ground_truth.boxes_px
+        wrong = ~np.isfinite(boxes).all(axis=1) | (boxes[:, :2] > boxes[:, 2:]).any(axis=1)
+        if wrong.any():
+            raise OperationError(
+                f"{self.name} gave the box {[round(float(side), 2) for side in boxes[wrong][0]]}: "
+                "give x0, y0, x1, y1 in pixels with x0 <= x1 and y0 <= y1"
+            )
+        return decoded(given)
 
     def _passing(self) -> Passing:
         try:

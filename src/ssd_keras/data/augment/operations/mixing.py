@@ -20,13 +20,14 @@ from ssd_keras.data.augment.box_map import SAME_PLACE, BoxMap
 from ssd_keras.data.augment.geometry import Geometry, PixelRectangle
 from ssd_keras.data.augment.operations.base import (
     Operation,
+    OperationError,
     Size,
     Traced,
     decoded,
     moved,
+    opened,
     pixels_of,
     size_of,
-    together,
 )
 from ssd_keras.data.augment.operations.filters import CENTRE_INSIDE, BoxFilter
 from ssd_keras.data.augment.operations.placement import Placement
@@ -82,7 +83,7 @@ class MixingOperation(Operation):
         if rng.random() >= self.probability:
             return Traced(sample, SAME_PLACE)
         if partners is None:
-            raise InputError(f"{self.name} needs other samples: give the chain partners to draw from")
+            raise OperationError(f"{self.name} needs other samples: give the chain partners to draw from")
         others = [readable_partner(partners, rng) for _ in range(self.partner_count)]
         return self.mix(decoded(sample), others, rng)
 
@@ -139,7 +140,7 @@ class Mosaic(MixingOperation):
             frame[corner.y0 : corner.y1, corner.x0 : corner.x1] = placement.apply(pixels_of(one))
             truths.append(self._seen_in(corner, one.ground_truth, placement))
             box_maps.append(placement.boxes.then(BoxMap.shifting(corner.x0, corner.y0)))
-        mixed = dataclasses.replace(sample, image=frame, ground_truth=together(truths))
+        mixed = dataclasses.replace(sample, image=frame, ground_truth=GroundTruth.together(truths))
         return Traced(mixed, box_maps[0])
 
     def _corners(self, size: Size, rng: np.random.Generator) -> list[PixelRectangle]:
@@ -199,18 +200,21 @@ class MixUp(MixingOperation):
         own[:] = _blend(own, placement.apply(pixels_of(partner)), share)
         box_map = placement.boxes.then(BoxMap.shifting(left, top))
         others = moved(partner.ground_truth, box_map.forward(partner.ground_truth.boxes_px))
-        truth = together([sample.ground_truth, others])
+        truth = GroundTruth.together([sample.ground_truth, others])
         return Traced(dataclasses.replace(sample, image=blended, ground_truth=truth), SAME_PLACE)
 
 
 def readable_partner(partners: PartnerSource, rng: np.random.Generator) -> Sample:
-    """Draw a partner and decode it; `InputError` only if several in a row cannot be read."""
+    """Draw a partner, decode it and cut its boxes off at its edges.
+
+    `InputError` only if several in a row cannot be read.
+    """
     for _ in range(DRAWS_OF_A_PARTNER - 1):
         try:
-            return decoded(partners(rng))
+            return opened(partners(rng))
         except InputError:
             continue  # the loader meets that image by itself and names it
-    return decoded(partners(rng))
+    return opened(partners(rng))
 
 
 def _covering(image_size: Size, size: Size, rng: np.random.Generator) -> Placement:

@@ -30,21 +30,7 @@ class Placement:
     @property
     def boxes(self) -> BoxMap:
         """The map from pixels of the image to pixels of the output."""
-        geometry = self.geometry
-        height, width = geometry.upright_size
-        x0, y0, x1, y1 = geometry.pixel_window
-        return (
-            BoxMap.shifting(-x0, -y0)
-            .then(BoxMap.scaling(width / (x1 - x0), height / (y1 - y0)))
-            .then(
-                BoxMap.flipping(
-                    (height, width),
-                    horizontally=geometry.flip_horizontally,
-                    vertically=geometry.flip_vertically,
-                )
-            )
-            .then(BoxMap.turning((height, width), geometry.quarter_turns))
-        )
+        return self.geometry.box_map
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Give the output (H, W, 3) uint8 of an image; the one given is not changed."""

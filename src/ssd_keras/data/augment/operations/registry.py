@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from types import MappingProxyType
 from typing import Any
 
@@ -33,9 +34,10 @@ from ssd_keras.data.augment.operations.photometric import (
     Hue,
     Saturation,
 )
-from ssd_keras.data.augment.settings import as_recipe_name, shown
+from ssd_keras.data.augment.settings import as_recipe_name, is_number, shown
 from ssd_keras.data.samples import Sample
 from ssd_keras.errors import InputError
+from ssd_keras.user_code import place_of
 
 OPERATIONS: Mapping[str, type[Operation]] = MappingProxyType(
     {
@@ -93,6 +95,56 @@ def make_operations(entries: Iterable[Any]) -> tuple[Callable[..., Sample], ...]
         except InputError as error:
             raise InputError(f"operation {number}: {error}") from error
     return tuple(made)
+
+
+def as_recipe_entries(operations: Iterable[Any]) -> list[Any]:
+    """Give operations as a recipe's list has them: the reverse of `make_operations`.
+
+    Args:
+        operations: what `make_operations` takes, and places of functions.
+
+    Returns:
+        Of text, numbers, lists and dictionaries alone; functions as FILE.py:FUNCTION.
+
+    Raises:
+        InputError: something cannot be written; the number of the operation, from 1, is said.
+    """
+    entries = []
+    for number, operation in enumerate(operations, 1):
+        try:
+            entries.append(_entry_of(operation))
+        except InputError as error:
+            raise InputError(f"operation {number}: {error}") from error
+    return entries
+
+
+def _entry_of(operation: Any) -> Any:
+    if isinstance(operation, Operation) and OPERATIONS.get(operation.name) is type(operation):
+        return {operation.name: _plain(operation)}
+    if not callable(operation):
+        return _plain(operation)
+    place = place_of(operation)
+    if place is None:
+        raise InputError(
+            f"{shown(operation)} cannot be written into the recipe of the run: write it as a function into a "
+            "file of its own and give 'FILE.py:FUNCTION'"
+        )
+    return place
+
+
+def _plain(value: Any) -> Any:
+    """Give a setting as YAML can hold it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, str | bool):
+        return value
+    if is_number(value):
+        return int(value) if isinstance(value, Integral) else float(value)
+    raise InputError(f"{shown(value)} cannot be written into the recipe of the run: give text or a number")
 
 
 def _make_operation(entry: Any) -> Operation:
