@@ -8,15 +8,29 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from judged_cases import (
+    BIRD,
+    BOX,
+    CAT,
+    CLASSES,
+    DOG,
+    SIZE,
+    any_images,
+    as_detections_and_truths,
+    cell,
+    found,
+    middling,
+    there,
+)
 
 from ssd_keras.data.samples import GroundTruth
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
-from ssd_keras.evaluation.voc import average_precision_11_point, average_precision_area, evaluate_voc
+from ssd_keras.evaluation import table
+from ssd_keras.evaluation.curves import average_precision_11_point, average_precision_area
+from ssd_keras.evaluation.voc import evaluate_voc
 
 PROTOCOLS = ("voc07", "voc10")
-CLASSES = ("cat", "dog", "bird")
-SIZE = (100, 100)
 
 
 # --- The judge: VOCevaldet.m, loop by loop, one class at a time --------------------------------------------
@@ -115,24 +129,6 @@ def assert_as_devkit(detections, ground_truths, threshold=0.5):
 # --- Short ways to write a case ----------------------------------------------------------------------------
 
 
-def found(*rows):
-    """Detections of one image from rows (label, score, box)."""
-    return Detections(
-        [row[2] for row in rows], [row[1] for row in rows], [row[0] for row in rows], CLASSES, SIZE
-    )
-
-
-def there(*rows, difficult=None, crowd=None):
-    """Ground truth of one image from rows (label, box)."""
-    return GroundTruth([row[1] for row in rows], [row[0] for row in rows], difficult, crowd)
-
-
-def cell(number, side=8):
-    """Box number `number` of a grid of boxes that do not touch."""
-    x, y = 10 * (number % 10), 10 * (number // 10)
-    return (x, y, x + side - 1, y + side - 1)
-
-
 def aps(detections, ground_truths, threshold=0.5):
     """Average precision of the class cat by both protocols."""
     return [
@@ -141,59 +137,36 @@ def aps(detections, ground_truths, threshold=0.5):
     ]
 
 
-BOX = (10, 10, 29, 29)
-CAT, DOG, BIRD = 0, 1, 2
-
-
 # --- Equal to the devkit -----------------------------------------------------------------------------------
 
-# Few places, sizes and scores: ties, duplicates and IoUs exactly at a threshold are common.
-corner = st.integers(0, 4)
-side = st.sampled_from([0, 1, 3, 9])
-boxes = st.builds(lambda x, y, w, h: (x, y, x + w, y + h), corner, corner, side, side)
-labels = st.integers(0, len(CLASSES) - 1)
-scores = st.sampled_from([0.1, 0.25, 0.5, 0.9, 1.0])
-images = st.tuples(
-    st.lists(st.tuples(labels, scores, boxes), max_size=8),
-    st.lists(st.tuples(labels, boxes, st.booleans(), st.sampled_from([False, False, True])), max_size=5),
-)
 
-
-@given(st.lists(images, min_size=1, max_size=5), st.sampled_from([0.25, 0.5, 0.7, 1.0]))
+@given(st.lists(any_images(), min_size=1, max_size=5), st.sampled_from([0.25, 0.5, 0.7, 1.0]))
 def test_few_places_equal_the_devkit(drawn, threshold):
-    detections = [found(*rows) for rows, _ in drawn]
-    truths = [
-        there(
-            *[(row[0], row[1]) for row in rows],
-            difficult=[row[2] for row in rows],
-            crowd=[row[3] for row in rows],
-        )
-        for _, rows in drawn
-    ]
+    detections, truths = as_detections_and_truths(drawn)
     truths[0] = there((CAT, BOX))  # at least one object counts
     assert_as_devkit(detections, truths, threshold)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_middling_detector_equals_the_devkit(seed):
-    rng = np.random.default_rng(seed)
-    detections, truths = [], []
-    for _ in range(30):
-        objects = rng.integers(0, 6)
-        low = rng.uniform(0, 60, (objects, 2))
-        truth = GroundTruth(
-            np.hstack([low, low + rng.uniform(5, 40, (objects, 2))]),
-            rng.integers(0, len(CLASSES), objects),
-            rng.random(objects) < 0.2,
-            rng.random(objects) < 0.1,
-        )
-        seen = rng.integers(0, objects, 12) if objects else np.zeros(0, int)
-        shifted = truth.boxes_px[seen] + rng.normal(0, 4, (len(seen), 4))
-        label = np.where(rng.random(len(seen)) < 0.9, truth.labels[seen], 0)
-        truths.append(truth)
-        detections.append(Detections(shifted, rng.random(len(seen)).round(1), label, CLASSES, SIZE))
+    detections, truths = middling(seed)
     assert_as_devkit(detections, truths)
     assert 0 < evaluate_voc(detections, truths, CLASSES).mAP < 1
+
+
+@given(st.lists(any_images(), min_size=2, max_size=4), st.sampled_from([0.25, 0.5]))
+def test_many_detections_of_one_score_equal_the_devkit(drawn, threshold):
+    detections, truths = as_detections_and_truths(
+        [([(CAT, 0.5, box) for _, _, box in rows], objects) for rows, objects in drawn]
+    )
+    truths[0] = there((CAT, BOX))
+    assert_as_devkit(detections, truths, threshold)
+
+
+@pytest.mark.parametrize("pairs", [1, 7])
+def test_in_small_steps_equal_the_devkit(monkeypatch, pairs):
+    monkeypatch.setattr(table, "PAIRS_AT_ONCE", pairs)
+    assert_as_devkit(*middling(11))
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(0, 20))

@@ -29,6 +29,39 @@ def test_what_is_written_is_read_again_by_file_name(tmp_path):
     assert (len(b), len(unknown)) == (0, 0)
 
 
+@pytest.mark.parametrize("to", ["hdf5", "lmdb"])
+def test_images_of_a_pack_are_matched_by_the_files_they_were_in(tmp_path, to):
+    from ssd_keras.data.conversion import convert_dataset
+    from ssd_keras.data.formats import open_dataset
+    from ssd_keras.data.samples import Dataset
+    from ssd_keras.inference.drawing import save_picture
+
+    save_picture(tmp_path / "photo.png", np.zeros((20, 20, 3), np.uint8))
+    truth = GroundTruth([[1, 2, 3, 4]], [0])
+    samples = (
+        Sample(tmp_path / "photo.png", truth, "7"),
+        Sample(np.zeros((9, 9, 3), np.uint8), truth, "8.png"),
+    )
+    convert_dataset(
+        Dataset(CLASSES, {"test": Split("test", samples, CLASSES)}, "made"), tmp_path / "pack", to
+    )
+    found = Detections([[1, 2, 3, 4]], [0.5], [0], CLASSES, (20, 20))
+    file = tmp_path / "found.json"
+    file.write_text(as_text({"elsewhere/photo.png": found, "8.png": found, "7": found}))
+    split = open_dataset(tmp_path / "pack")["test"]
+    assert [len(one) for one in read_detections(file, split)] == [1, 1]
+    file.write_text(as_text({"7": found}))
+    with pytest.raises(InputError, match="knows no image"):
+        read_detections(file, split)
+
+
+def test_an_empty_list_is_nothing_found(tmp_path):
+    (tmp_path / "found.json").write_text("[]")
+    assert [
+        len(found) for found in read_detections(tmp_path / "found.json", split_of(tmp_path, "a.jpg"))
+    ] == [0]
+
+
 def entry(**changes):
     detection = {"label": "car", "score": 0.5, "box": [1, 2, 3, 4]}
     return {"image": "a.jpg", "size": [5, 6], "detections": [{**detection, **changes}]}

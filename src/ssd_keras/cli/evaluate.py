@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 from rich.console import Console
-from rich.table import Table
 
 from ssd_keras.backend import import_keras_quietly
+from ssd_keras.cli.evaluation_tables import analysis_tables, result_table
 from ssd_keras.cli.options import Output, note, print_json, report_problems
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.data.selection import relabelled
 from ssd_keras.errors import InputError
-from ssd_keras.evaluation.voc import Protocol, VocResult, evaluate_voc
+from ssd_keras.evaluation.protocols import Protocol
 from ssd_keras.inference.detector import load_detector, model_file
+from ssd_keras.inference.part_times import PartTimes
 from ssd_keras.training.recipe import read_recipe
+
+if TYPE_CHECKING:
+    from ssd_keras.detections import Detections
+
+__all__ = ["choose_split", "evaluate", "result_table"]
 
 
 def evaluate(
@@ -30,10 +36,13 @@ def evaluate(
     data: Path,
     split: str | None = None,
     detections: Path | None = None,
-    protocol: Literal["voc07", "voc10"] = "voc10",
+    protocol: Protocol = "voc10",
     iou: float = 0.5,
     fast: Annotated[bool, Parameter(negative="")] = False,
     ignore_other_classes: Annotated[bool, Parameter(negative="")] = False,
+    analysis: Annotated[bool, Parameter(negative="")] = False,
+    threshold: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))] = 0.5,
+    results: Path | None = None,
     output: Output | None = None,
 ) -> None:
     """Measure the average precision of a detector, or of detections in a file.
@@ -42,55 +51,79 @@ def evaluate(
         model: a .keras file or a run folder.
         data: a folder or file of any known format.
         split: by default 'test', else 'val', else the only one there is.
-        detections: a file as `ssd detect --json` prints it, in place of a model.
-        protocol: voc07: 11 points, as VOC up to 2009; voc10: area under the curve, as VOC from 2010 on.
-        iou: from which overlap on a detection counts as right.
+        detections: in place of a model: a file as `ssd detect --json` prints it, COCO's results, or a folder
+            with VOC's results.
+        protocol: voc07: 11 points, as VOC up to 2009; voc10: area under the curve, as VOC from 2010 on; coco:
+            its twelve numbers.
+        iou: from which overlap on a detection counts as right; coco has its own ten: there for the analysis.
         fast: decode the best class of each anchor only.
         ignore_other_classes: leave out objects of classes that the detector does not know.
+        analysis: also say which errors are made, and which threshold is best for each class.
+        threshold: from which score on the analysis counts errors.
+        results: a folder for the detections in the official files: VOC's, or with --protocol coco COCO's.
         output: how to print.
     """
     output = output or Output()
     if (model is None) == (detections is None):
         raise InputError("give either a model or --detections FILE")
-    started = time.perf_counter()
+    from ssd_keras.inference import scoring
+
     if detections:
-        chosen = choose_split(open_dataset(data), split)
-        result = _of_file(detections, chosen, protocol, iou)
+        found = _of_file(detections, data, split)
     else:
         assert model is not None
-        chosen, result, started = _of_model(model, data, split, protocol, iou, fast, ignore_other_classes)
-    seconds = time.perf_counter() - started
+        found = _of_model(model, data, split, fast, ignore_other_classes)
+    started = time.perf_counter()
+    with found.times.of("matching"):
+        result = scoring.score(found.detections, found.split, protocol, iou)
+    seconds = found.seconds + time.perf_counter() - started
     document: dict[str, Any] = {
         **result.as_json(),
-        "split": chosen.name,
-        "images": len(chosen),
-        "images_per_second": round(len(chosen) / seconds, 2),
+        "split": found.split.name,
+        "images": len(found.split),
+        "images_per_second": round(len(found.split) / seconds, 2),
     }
+    if results:
+        document["results"] = _written(results, protocol, found)
+    analysed = None
+    if analysis:
+        analysed = scoring.analyse_split(
+            found.detections, found.split, protocol, iou, threshold, found.times.seconds
+        )
+        document["analysis"] = analysed.as_json()
     if output.json:
         print_json(document)
-    else:
-        print(
-            f"{data}, split {chosen.name!r}, {len(chosen)} images ({document['images_per_second']} images/s)"
-        )
-        Console().print(result_table(result))
+        return
+    rate = document["images_per_second"]
+    print(f"{data}, split {found.split.name!r}, {len(found.split)} images ({rate} images/s)")
+    for table in [result_table(result, analysed), *(analysis_tables(analysed) if analysed else ())]:
+        Console().print(table)
+    if results:
+        print(f"official results: {results}")
 
 
-def _of_file(file: Path, split: Split, protocol: Protocol, iou: float) -> VocResult:
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Detections of a split, wherever they come from, and what it took to get them."""
+
+    detections: list[Detections]
+    split: Split
+    category_ids: tuple[int, ...] | None
+    times: PartTimes
+    seconds: float
+
+
+def _of_file(file: Path, data: Path, split: str | None) -> _Found:
     from ssd_keras.inference.result_files import read_detections
 
-    truths = [sample.ground_truth for sample in split]
-    return evaluate_voc(read_detections(file, split), truths, split.class_names, protocol, iou)
+    started = time.perf_counter()
+    dataset = open_dataset(data)
+    chosen = choose_split(dataset, split)
+    found = read_detections(file, chosen, dataset.category_ids)
+    return _Found(found, chosen, dataset.category_ids, PartTimes(), time.perf_counter() - started)
 
 
-def _of_model(
-    model: Path,
-    data: Path,
-    split: str | None,
-    protocol: Protocol,
-    iou: float,
-    fast: bool,
-    ignore_other_classes: bool,
-) -> tuple[Split, VocResult, float]:
+def _of_model(model: Path, data: Path, split: str | None, fast: bool, ignore_other_classes: bool) -> _Found:
     model_file(model)  # a missing one is said at once
     import_keras_quietly()
     from ssd_keras.inference import scoring
@@ -102,18 +135,28 @@ def _of_model(
         dataset = open_dataset(data, detector.class_names)
     report_problems(dataset, data)
     chosen = choose_split(dataset, split)
+    scoring.check_split(chosen)
     if _was_trained_on(model, data, dataset, chosen):
         note(
             f"the detector learned from these images (split {chosen.name!r}): the score says what it "
             "remembers, not how well it detects"
         )
+    times = PartTimes()
     started = time.perf_counter()
-    return chosen, scoring.evaluate(detector, chosen, protocol, iou, fast), started
+    found = scoring.detect_split(detector, chosen, fast, times=times)
+    return _Found(found, chosen, dataset.category_ids, times, time.perf_counter() - started)
+
+
+def _written(folder: Path, protocol: Protocol, found: _Found) -> list[str]:
+    from ssd_keras.inference.official_results import write_results
+
+    files = write_results(folder, protocol, found.split, found.detections, found.category_ids)
+    return [str(file) for file in files]
 
 
 def _was_trained_on(model: Path, data: Path, dataset: Dataset, split: Split) -> bool:
     """Tell whether the recipe in the run folder of a model names these images as those to learn from."""
-    from ssd_keras.training.trainer import choose_splits
+    from ssd_keras.training.expectations import choose_splits
 
     recipe_file = (model if model.is_dir() else model.parent) / "recipe.yaml"
     with contextlib.suppress(InputError):  # no recipe there, or the data set has other splits since
@@ -134,17 +177,3 @@ def choose_split(dataset: Dataset, name: str | None) -> Split:
     if len(dataset) == 1:
         return next(iter(dataset.values()))
     raise InputError(f"none of the splits {', '.join(dataset)} is 'test' or 'val': name one with --split")
-
-
-def result_table(result: VocResult) -> Table:
-    """Lay out the average precision of each class."""
-    table = Table()
-    table.add_column("class")
-    table.add_column("objects", justify="right")
-    table.add_column(f"AP ({result.protocol}, IoU {result.iou_threshold:g})", justify="right")
-    for curve in result.classes:
-        score = "none in this split" if math.isnan(curve.ap) else f"{curve.ap:.4f}"
-        table.add_row(curve.name, str(curve.positives), score)
-    table.add_section()
-    table.add_row("mAP", "", f"{result.mAP:.4f}", style="bold")
-    return table

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ssd_keras.errors import InputError
+from ssd_keras.files import whole_file
 
 if TYPE_CHECKING:
     from ssd_keras.models.ssd import SSD
@@ -46,11 +49,33 @@ def _first_cause(error: BaseException) -> str:
 
 
 def save_detector(model: SSD, path: Path) -> None:
-    """Save a detector whole or not at all: what stands at `path` stays until the new file is done."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    model.save(unfinished)
-    unfinished.replace(path)
+    """Save a detector whole or not at all, without the state of its training: checkpoints have that.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    with _without_optimizer(model), whole_file(path) as unfinished:
+        model.save(unfinished)
+
+
+def describe_detector(model: SSD) -> dict[str, Any]:
+    """Describe a detector without its weights, for `keras.saving.deserialize_keras_object`."""
+    import keras
+
+    with _without_optimizer(model):
+        description: dict[str, Any] = keras.saving.serialize_keras_object(model)
+        return description
+
+
+@contextmanager
+def _without_optimizer(model: SSD) -> Iterator[None]:
+    """Let a model look to Keras as if it was not compiled."""
+    optimizer, compiled = getattr(model, "optimizer", None), model.compiled
+    model.optimizer, model.compiled = None, False
+    try:
+        yield
+    finally:
+        model.optimizer, model.compiled = optimizer, compiled
 
 
 def model_file(path: Path) -> Path:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ssd_keras.classes import label_of
-from ssd_keras.data.images import read_image
+from ssd_keras.data.images import StoredImage, read_image
 from ssd_keras.data.samples import Split
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.inference.drawing import draw_detections, save_picture
+from ssd_keras.inference.official_results import UNKNOWN_SIZE, read_coco_results, read_voc_results
 
 
 def as_document(found: Mapping[str, Detections]) -> list[dict[str, Any]]:
@@ -56,16 +57,30 @@ def as_text(found: Mapping[str, Detections]) -> str:
     return "[" + ",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in as_document(found)) + "]\n"
 
 
-def read_detections(path: Path, split: Split) -> list[Detections]:
-    """Read a document of `as_document` for the images of a split, matched by file name.
+def read_detections(path: Path, split: Split, category_ids: Sequence[int] | None = None) -> list[Detections]:
+    """Read detections for the images of a split, whoever wrote them.
 
-    Images of the split that the document does not have count as without detections.
+    Images of the split that the file does not have count as without detections; other images are passed over.
+
+    Args:
+        path: a document of `as_document`, whose images are matched by file name; results as COCO takes them,
+            or a folder with those of VOC, whose images are matched by their ids.
+        split: whose images are wanted.
+        category_ids: the number of each class (`Dataset.category_ids`), for COCO's results; None: 1, 2, ...
 
     Raises:
-        InputError: the file is missing or not such a document, names an unknown class, or knows no image of
-            the split.
+        InputError: the file is missing or none of these, names an unknown class, or knows no image of the
+            split.
     """
+    if path.is_dir():
+        return read_voc_results(path, split)
     entries = _entries(path)
+    if not entries or (isinstance(entries[0], dict) and "image_id" in entries[0]):
+        return read_coco_results(entries, split, path, category_ids)
+    return _of_document(entries, split, path)
+
+
+def _of_document(entries: Sequence[Any], split: Split, path: Path) -> list[Detections]:
     by_name: dict[str, Detections] = {}
     for number, entry in enumerate(entries):
         where = f"{path}, image {number + 1}"
@@ -76,7 +91,7 @@ def read_detections(path: Path, split: Split) -> list[Detections]:
     names = [_file_name(sample.image, sample.image_id) for sample in split]
     if not set(names) & set(by_name):
         raise InputError(f"{path} knows no image of split {split.name!r}: choose another with --split")
-    nothing = Detections([], [], [], split.class_names, (1, 1))
+    nothing = Detections([], [], [], split.class_names, UNKNOWN_SIZE)
     return [by_name.get(name, nothing) for name in names]
 
 
@@ -111,4 +126,7 @@ def _parsed(entry: Any, class_names: Sequence[str], where: str) -> tuple[str, De
 
 
 def _file_name(image: Any, image_id: str) -> str:
+    """The name of the file that an image is in, or was before it came into a pack; else its id."""
+    if isinstance(image, StoredImage):
+        return image.file_name or image_id
     return image.name if isinstance(image, Path) else image_id
