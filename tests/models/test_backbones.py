@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 from on_backend import gradients
 
+from ssd_keras.errors import InputError
 from ssd_keras.models.backbones import dilated_convolution
 from ssd_keras.models.backbones.blocks import (
     ExtraLayer,
@@ -16,6 +17,7 @@ from ssd_keras.models.backbones.blocks import (
 from ssd_keras.models.backbones.dilated_convolution import DilatedConv2D
 from ssd_keras.models.backbones.l2_normalization import L2Normalization
 from ssd_keras.models.ssd import SSD
+from ssd_keras.training.freezing import freeze
 
 pytestmark = pytest.mark.backends
 
@@ -160,6 +162,81 @@ def test_vgg16_is_that_of_the_original():
         if layer.name.startswith(base) and "norm" not in layer.name
     )
     assert parameters == 20_483_904
+
+
+class TestNormalizedVgg16:
+    """For training from scratch."""
+
+    @pytest.fixture(scope="class", params=["batch", "group"])
+    @classmethod
+    def model(cls, request):
+        return SSD.from_preset(
+            "ssd300_vgg16", ["car", "bus"], backbone_options={"normalization": request.param}
+        )
+
+    def test_every_convolution_is_normalised_before_its_relu(self, model):
+        backbone = model.backbone
+        convolutions = [layer for layer in backbone.layers if isinstance(layer, layers.Conv2D)]
+        kinds = (layers.BatchNormalization, layers.GroupNormalization)
+        assert len(convolutions) == 13 + 2 + 8
+        assert sum(isinstance(layer, kinds) for layer in backbone.layers) == len(convolutions)
+        for convolution in convolutions:
+            relu = backbone.get_layer(f"{convolution.name}_relu")
+            norm = relu.input._keras_history.operation
+            assert isinstance(norm, kinds)
+            assert norm.name.startswith(f"{convolution.name}_")
+            assert norm.input is convolution.output
+            assert not convolution.use_bias
+            assert convolution.activation is keras.activations.linear
+
+    def test_names_shapes_and_anchors_are_those_of_the_original(self, model):
+        original = SSD.from_preset("ssd300_vgg16", ["car", "bus"])
+
+        def kernels(detector):
+            found = (*detector.backbone.layers, *detector.layers)
+            return {layer.name: layer.kernel.shape for layer in found if isinstance(layer, layers.Conv2D)}
+
+        assert kernels(model) == kernels(original)
+        np.testing.assert_array_equal(model.anchor_boxes, original.anchor_boxes)
+        for ours, theirs in zip(model.backbone.outputs, original.backbone.outputs, strict=True):
+            assert ours.shape == theirs.shape
+
+    def test_conv4_3_keeps_its_l2_normalisation(self, model):
+        norm = model.backbone.get_layer("conv4_3_norm")
+        assert norm.input is model.backbone.get_layer("pool4").input
+        assert norm.input is model.backbone.get_layer("conv4_3_relu").output
+        assert model.backbone.outputs[0] is norm.output
+
+    def test_feature_maps_begin_alike_in_size(self, model):
+        """Without normalisation they begin as large as the pixels, some 60."""
+        random = np.random.default_rng(0)
+        image = random.normal(0, 60, (2, 300, 300, 3)).astype(np.float32)
+        maps = model.backbone(image, training=True)
+        sizes = [float(np.sqrt(np.mean(keras.ops.convert_to_numpy(one) ** 2))) for one in maps]
+        assert all(0.3 < size < 1.5 for size in sizes)
+
+    def test_freezing_takes_the_normalisation_along(self, model):
+        freeze(model, ["conv1", "conv4_3"])
+        frozen = {layer.name for layer in model.backbone.layers if layer.weights and not layer.trainable}
+        assert {name.rpartition("_")[0] for name in frozen if name.endswith(("_bn", "_gn"))} == {
+            *("conv1_1", "conv1_2", "conv4_3")
+        }
+        freeze(model, ["backbone"])
+        trained = [layer for layer in model.backbone.layers if layer.weights and layer.trainable]
+        assert all(is_extra_layer(layer.name) for layer in trained)
+        assert len(trained) == 2 * 8
+        freeze(model, [])
+
+    @pytest.mark.parametrize("normalization", ["layer", "Batch", 1])
+    def test_other_normalisations_are_refused(self, normalization):
+        with pytest.raises(InputError, match=r"normalization .* is unknown: choose one of batch, group"):
+            SSD.from_preset("ssd512_vgg16", ["car"], backbone_options={"normalization": normalization})
+
+    def test_imagenet_weights_are_refused(self):
+        with pytest.raises(InputError, match=r"without normalization: leave out .*'weights'"):
+            SSD.from_preset(
+                "ssd300_vgg16", ["car"], weights="imagenet", backbone_options={"normalization": "batch"}
+            )
 
 
 class TestExtraLayers:

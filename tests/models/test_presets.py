@@ -51,6 +51,17 @@ SLOW_ON_JAX = {} if EAGER else dict.fromkeys(DEEP, pytest.mark.slow)
 
 every_preset = pytest.mark.parametrize("name", PRESETS)
 
+TRAINED = [pytest.param(name, {}, id=name, marks=SLOW_ON_JAX.get(name, ())) for name in PRESETS]
+TRAINED += [
+    pytest.param("ssd300_vgg16", {"normalization": "group"}, id="ssd300_vgg16 group"),
+    pytest.param(
+        "ssd300_vgg16",
+        {"normalization": "batch"},
+        id="ssd300_vgg16 batch",
+        marks=() if EAGER else pytest.mark.slow,
+    ),
+]
+
 
 def test_every_preset_is_tested():
     assert set(FACTS) == set(SMALL) == set(PRESETS)
@@ -75,21 +86,26 @@ def test_anchors_parameters_and_feature_maps(name):
         ("ssd512_vgg16", 81, 36_038_196, {}),
         ("ssd512_vgg16", 201, 53_737_236, {}),
         ("ssd300_mobilenet", 21, 5_783_417, {"batch_norm": False}),
+        # A bias less, but four numbers a channel more, or two.
+        ("ssd300_vgg16", 21, 26_285_486 + 3 * 8_192, {"normalization": "batch"}),
+        ("ssd300_vgg16", 21, 26_285_486 + 8_192, {"normalization": "group"}),
+        ("ssd512_vgg16", 21, 27_188_676 + 3 * 8_576, {"normalization": "batch"}),
+        ("ssd512_vgg16", 21, 27_188_676 + 8_576, {"normalization": "group"}),
     ],
 )
-def test_parameters_of_the_original(name, logits, parameters, options):
+def test_parameters(name, logits, parameters, options):
     names = [str(number) for number in range(logits - 1)]
     assert SSD.from_preset(name, names, backbone_options=options).count_params() == parameters
 
 
 @pytest.mark.backends
-@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW_ON_JAX.get(name, ())) for name in PRESETS])
-def test_training_lowers_the_loss_and_what_is_saved_detects_the_same(name, tmp_path):
+@pytest.mark.parametrize(("name", "options"), TRAINED)
+def test_training_lowers_the_loss_and_what_is_saved_detects_the_same(name, options, tmp_path):
     """In mixed precision: finite gradients are then the hardest."""
     keras.utils.set_random_seed(2)
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = SSD.from_preset(name, CLASSES[:2], image_size=SMALL[name])
+        model = SSD.from_preset(name, CLASSES[:2], image_size=SMALL[name], backbone_options=options)
     finally:
         keras.config.set_dtype_policy("float32")
     size = model.image_size

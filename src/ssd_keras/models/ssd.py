@@ -50,7 +50,7 @@ class SSD(keras.Model):
         variances: scale of the offsets.
         iou_threshold: an anchor with at least this IoU with an object is trained to predict it.
         neutral_threshold: an anchor below that, but with at least this IoU, is not trained as background.
-        loss: how negatives are mined and the two terms weighed.
+        loss: how negatives are mined, what the two terms are and how they are weighed.
         decoding: how detections are made of raw predictions.
         heads: how the predictor heads are built.
 
@@ -96,6 +96,7 @@ class SSD(keras.Model):
         )
         super().__init__(inputs=image, outputs={"offsets": offsets, "logits": logits}, name=name, **kwargs)
 
+        self.dtype_policy = precision  # by which Keras knows that float16 needs a scaled loss
         self.backbone = backbone
         self.anchors = anchors
         self.anchor_boxes = anchor_boxes
@@ -144,18 +145,19 @@ class SSD(keras.Model):
         """Match the ground truth `y` with the anchors and give the MultiBox loss of `y_pred`, a scalar."""
         if y is None or y_pred is None:
             raise ValueError("SSD is trained on (images, {'boxes', 'labels'})")
+        anchors = ops.convert_to_tensor(self.anchor_boxes)
         targets = make_targets(
-            ops.convert_to_tensor(self.anchor_boxes),
+            anchors,
             ops.convert_to_tensor(y["boxes"]),
             ops.convert_to_tensor(y["labels"]),
             self.variances,
             self.iou_threshold,
             self.neutral_threshold,
         )
-        parts = self.multibox_loss(targets, y_pred["offsets"], y_pred["logits"])
+        parts = self.multibox_loss(targets, y_pred["offsets"], y_pred["logits"], anchors, self.variances)
         for name, value in zip(PROGRESS_PARTS, parts[1:], strict=True):
             self._part_means[name].update_state(value)
-        return parts.total + sum(self.losses)
+        return parts.total + self.multibox_loss.share * sum(self.losses)
 
     # Detection -----------------------------------------------------------------------------------------
 

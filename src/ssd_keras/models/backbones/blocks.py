@@ -55,11 +55,12 @@ def convolve(
         filters: channels of the result.
         kernel: side of the kernel.
         name: of the convolution; normalisation and activation, where they are layers of their own, append
-            `_bn` and `_relu` to it.
+            `_bn` (of groups: `_gn`) and `_relu` to it.
         stride: in both directions.
         dilation: distance of the kernel's taps.
         padding: zeros on all four sides; by default as many as keep the size at stride 1.
-        batch_norm: settings of a batch normalisation between convolution (then without bias) and activation.
+        batch_norm: settings of a batch normalisation between convolution (then without bias) and activation,
+            or, if they tell the number of `groups`, of a group normalisation.
         activation: name of the activation.
     """
     x, how = _pad(x, kernel, stride, dilation, padding, name)
@@ -103,8 +104,11 @@ def convolve_depthwise(
 def _normalize_and_activate(
     x: Array, name: str, batch_norm: dict[str, Any], activation: str, precision: Any = None
 ) -> Array:
-    """Append batch normalisation and activation to the convolution `name`."""
-    x = layers.BatchNormalization(name=f"{name}_bn", dtype=precision, **batch_norm)(x)
+    """Append normalisation and activation to the convolution `name`."""
+    if "groups" in batch_norm:
+        x = layers.GroupNormalization(name=f"{name}_gn", dtype=precision, **batch_norm)(x)
+    else:
+        x = layers.BatchNormalization(name=f"{name}_bn", dtype=precision, **batch_norm)(x)
     return layers.Activation(activation, dtype=precision, name=f"{name}_relu")(x)
 
 
@@ -139,7 +143,7 @@ def add_extra_layers(
         x: (B, h, w, channels), the last feature map of the base network.
         extras: their sizes.
         first: number of the first; the convolutions are called `conv{number}_1` and `conv{number}_2`.
-        batch_norm: settings of a batch normalisation behind each convolution.
+        batch_norm: settings of a normalisation behind each convolution, as for `convolve`.
         separable: the second convolution in two, the first one depthwise, both with ReLU6 (SSDLite).
 
     Source: the paper's section 2.1 and figure 2.
