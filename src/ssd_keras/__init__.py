@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from ssd_keras.models.decoding import Decoding
     from ssd_keras.models.loss import MultiBoxLoss
     from ssd_keras.models.ssd import SSD
+    from ssd_keras.training.initial_model import build_model
     from ssd_keras.training.recipe import Recipe
-    from ssd_keras.training.trainer import Run, build_model, train
+    from ssd_keras.training.trainer import Run, resume, train
     from ssd_keras.weights.importing import import_weights
     from ssd_keras.weights.selection import select_classes
 
@@ -58,6 +59,7 @@ __all__ = [
     "load_detector",
     "make_backbone",
     "open_dataset",
+    "resume",
     "select_classes",
     "train",
 ]
@@ -74,12 +76,13 @@ _HOMES = {
     "Sample": "data.samples",
     "ScaledAnchors": "boxes.anchors",
     "Split": "data.samples",
-    "build_model": "training.trainer",
+    "build_model": "training.initial_model",
     "evaluate": "inference.scoring",
     "import_weights": "weights.importing",
     "load_detector": "inference.detector",
     "make_backbone": "models.building",
     "open_dataset": "data.formats",
+    "resume": "training.trainer",
     "select_classes": "weights.selection",
     "train": "training.trainer",
 }

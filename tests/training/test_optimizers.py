@@ -1,52 +1,124 @@
-"""The optimizer of a recipe: schedule, decay of kernels only, averaged weights."""
+"""The optimizer of a recipe: Caffe's decay and learning rates, averaged weights, measured gradients."""
 
 import keras
 import numpy as np
 import pytest
+from scenes import CLASSES
 
-from ssd_keras.training.optimizers import learning_rate, make_optimizer
-from ssd_keras.training.recipe import Recipe
+from ssd_keras.errors import InputError
+from ssd_keras.models.building import build_preset
+from ssd_keras.training.optimizers import SGD, make_optimizer, solver_of
+from ssd_keras.training.recipe import make_recipe
 
+pytestmark = pytest.mark.backends
 
-def rate(recipe, step, steps_per_epoch=10):
-    value = learning_rate(recipe, steps_per_epoch)
-    return float(value if isinstance(value, float) else value(step))
-
-
-def test_cosine_rises_peaks_and_falls():
-    recipe = Recipe(epochs=10, learning_rate=0.1, warmup_epochs=2)
-    assert rate(recipe, 0) == 0
-    assert rate(recipe, 10) == pytest.approx(0.05)
-    assert rate(recipe, 20) == pytest.approx(0.1)
-    assert rate(recipe, 60) == pytest.approx(0.1 * (0.01 + 0.99 * 0.5))
-    assert rate(recipe, 100) == pytest.approx(0.001)
+CONSTANT = {"warmup_epochs": 0, "schedule": "constant", "learning_rate": 0.5, "max_gradient_norm": None}
 
 
-def test_constant_stays_after_the_warmup():
-    recipe = Recipe(epochs=10, learning_rate=0.1, warmup_epochs=1, schedule="constant")
-    assert rate(recipe, 5) == pytest.approx(0.05)
-    assert rate(recipe, 10) == pytest.approx(0.1)
-    assert rate(recipe, 99) == pytest.approx(0.1)
-    assert rate(Recipe(learning_rate=0.1, warmup_epochs=0, schedule="constant"), 3) == 0.1
+@pytest.fixture(scope="module")
+def model():
+    return build_preset("ssd7", CLASSES, image_size=(96, 128))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_only_kernels_decay(optimizer):
-    inputs = keras.Input((4,))
-    model = keras.Model(
-        inputs, keras.layers.BatchNormalization()(keras.layers.Dense(3, bias_initializer="ones")(inputs))
-    )
-    recipe = Recipe(
-        optimizer=optimizer, weight_decay=0.1, learning_rate=0.5, warmup_epochs=0, schedule="constant"
-    )
-    before = {v.path: np.array(v.numpy()) for v in model.trainable_variables}
-    nothing = [keras.ops.zeros(v.shape) for v in model.trainable_variables]
-    make_optimizer(recipe, 10).apply(nothing, model.trainable_variables)
+def optimizer_of(model, **changes):
+    return make_optimizer(make_recipe({**CONSTANT, **changes}), model, 10)
+
+
+def values_of(variables):
+    return {variable.path: np.array(keras.ops.convert_to_numpy(variable)) for variable in variables}
+
+
+def apply_to(model, optimizer, gradient=0.0, steps=1):
+    """Apply the same gradient everywhere for some steps; give the weights before and after."""
+    before = values_of(model.trainable_variables)
+    for _ in range(steps):
+        gradients = [keras.ops.full(variable.shape, gradient) for variable in model.trainable_variables]
+        optimizer.apply(gradients, model.trainable_variables)
+    after = values_of(model.trainable_variables)
     for variable in model.trainable_variables:
-        expected = before[variable.path] * (0.95 if variable.name == "kernel" else 1)
-        np.testing.assert_allclose(variable.numpy(), expected, rtol=1e-5)
+        variable.assign(before[variable.path])
+    return before, after
 
 
-def test_the_average_of_the_weights_is_on_demand():
-    assert make_optimizer(Recipe(ema_momentum=0.9), 10).use_ema
-    assert not make_optimizer(Recipe(), 10).use_ema
+def caffe_sgd(weight, gradient, steps, rate, momentum, decay):
+    """Update a weight as Caffe's SGDSolver: ComputeUpdateValue after Regularize."""
+    history = np.zeros_like(weight, dtype=np.float64)
+    weight = weight.astype(np.float64)
+    for _ in range(steps):
+        history = momentum * history + rate * (gradient + decay * weight)
+        weight = weight - history
+    return weight
+
+
+def test_sgd_is_caffes(model):
+    settings = {"optimizer": "sgd", "weight_decay": 0.05, "learning_rate_factors": {"bias": 2}}
+    before, after = apply_to(model, optimizer_of(model, **settings, learning_rate=0.01), 0.3, steps=5)
+    for path, weight in before.items():
+        bias, kernel = path.endswith("bias"), path.endswith("kernel")
+        expected = caffe_sgd(weight, 0.3, 5, 0.02 if bias else 0.01, 0.9, 0.05 if kernel else 0)
+        np.testing.assert_allclose(after[path], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_adam_decays_kernels_only_and_directly(model, optimizer):
+    before, after = apply_to(model, optimizer_of(model, optimizer=optimizer, weight_decay=0.1))
+    for path, weight in before.items():
+        np.testing.assert_allclose(after[path], weight * (0.95 if path.endswith("kernel") else 1), rtol=1e-5)
+
+
+def test_no_weight_is_decayed_twice(model):
+    assert not model.losses
+
+
+def test_factors_multiply_where_they_meet(model):
+    factors = {"bias": 2, "backbone": 0.1, "elu4_mbox_conf": 3}
+    optimizer = optimizer_of(model, optimizer="sgd", momentum=0, learning_rate_factors=factors)
+    before, after = apply_to(model, optimizer, gradient=1.0)
+    moved = {path: round(float((before[path] - after[path]).mean()), 4) for path in before}
+    expected = {
+        "conv1/kernel": 0.05, "conv1/bias": 0.1,
+        "elu4_mbox_conf/kernel": 1.5, "elu4_mbox_conf/bias": 3.0,
+        "elu5_mbox_conf/kernel": 0.5, "elu5_mbox_conf/bias": 1.0,
+    }  # fmt: skip
+    assert {path: moved[path] for path in expected} == expected
+
+
+def test_a_factor_for_layers_that_are_not_there_is_refused(model):
+    with pytest.raises(InputError, match="learning_rate_factors: no layer is called 'conv99'"):
+        optimizer_of(model, learning_rate_factors={"conv99": 0.1})
+
+
+def test_the_rate_factor_lowers_every_rate(model):
+    optimizer = optimizer_of(model, optimizer="sgd", momentum=0)
+    apply_to(model, optimizer)
+    optimizer.rate_factor.assign(0.1)
+    before, after = apply_to(model, optimizer, gradient=1.0)
+    for path, weight in before.items():
+        np.testing.assert_allclose(after[path], weight - 0.05, atol=1e-6)
+
+
+def test_gradient_norms_are_summed_before_clipping(model):
+    optimizer = optimizer_of(model, optimizer="sgd", max_gradient_norm=1e-3)
+    apply_to(model, optimizer, gradient=2.0, steps=3)
+    number = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+    assert float(optimizer.gradient_norms) == pytest.approx(3 * 2 * number**0.5, rel=1e-4)
+
+
+def test_accumulated_gradients_move_the_weights_once(model):
+    settings = {"optimizer": "sgd", "momentum": 0, "accumulate": 3}
+    unmoved = apply_to(model, optimizer_of(model, **settings), gradient=1.0, steps=2)
+    moved = apply_to(model, optimizer_of(model, **settings), gradient=1.0, steps=3)
+    for path in unmoved[0]:
+        np.testing.assert_array_equal(*(values[path] for values in unmoved))
+        np.testing.assert_allclose(moved[1][path], moved[0][path] - 0.5, atol=1e-6)
+
+
+def test_the_average_of_the_weights_is_on_demand(model):
+    assert optimizer_of(model, ema_momentum=0.9).use_ema
+    assert not optimizer_of(model).use_ema
+
+
+def test_the_solver_is_found_within_the_scaling_of_the_loss(model):
+    optimizer = optimizer_of(model, optimizer="sgd")
+    assert isinstance(solver_of(optimizer), SGD)
+    assert solver_of(keras.optimizers.LossScaleOptimizer(optimizer)) is optimizer

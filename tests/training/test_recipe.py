@@ -76,4 +76,38 @@ def test_a_missing_or_binary_file_is_named(tmp_path):
     "file", sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml")), ids=lambda f: f.name
 )
 def test_the_recipes_of_the_project_are_valid(file):
-    assert read_recipe(file).model == yaml.safe_load(file.read_text())["model"]
+    settings = yaml.safe_load(file.read_text())
+    recipe = read_recipe(file)
+    assert settings.keys() <= recipe.model_fields_set
+    assert ("model" in settings) != ("weights" in settings and settings["weights"] != "imagenet")
+    for said in ("Data:", "ssd train recipes/" + file.name, "ssd evaluate"):
+        assert said in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"learning_rat": 0.1}, "no setting 'learning_rat' (did you mean 'learning_rate'?)"),
+        ({"anchors": {"scale": [0.1]}}, "no setting 'anchors.scale' (did you mean 'anchors.scales'?)"),
+        ({"loss": {"kind": "focal"}}, "no setting 'loss.kind': see"),
+        (
+            {"milestones": [3, 2]},
+            "milestones is [3, 2]: value error, each must be greater than the one before",
+        ),
+        ({"learning_rate_factors": {"bias": -1}}, "learning_rate_factors.bias is -1"),
+        ({"precision": "float64"}, "precision is 'float64'"),
+        ({"early_stopping": 0}, "early_stopping is 0"),
+        ({"loss": {"label_smoothing": 1}}, "loss.label_smoothing is 1"),
+    ],
+)
+def test_settings_of_training_are_checked(settings, said):
+    with pytest.raises(InputError) as error:
+        make_recipe(settings)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("field", sorted(set(Recipe.model_fields) - {"backbone_options", "data", "out"}))
+def test_every_field_refuses_what_it_cannot_be(field):
+    with pytest.raises(InputError, match=field):
+        make_recipe({field: {"no": {"such": "thing"}}})

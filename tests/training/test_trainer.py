@@ -10,14 +10,18 @@ import pytest
 from scenes import CLASSES, sample, write_data
 
 from ssd_keras.data.formats import open_dataset
+from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.samples import Dataset
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
 from ssd_keras.inference.scoring import evaluate
+from ssd_keras.training.callbacks import EvaluateAndSave, KeepProgress, WatchScore
 from ssd_keras.training.curves import read_log
+from ssd_keras.training.expectations import choose_splits
 from ssd_keras.training.feeding import make_augmentation
+from ssd_keras.training.initial_model import build_model
 from ssd_keras.training.recipe import make_recipe, read_recipe, write_recipe
-from ssd_keras.training.trainer import build_model, choose_splits, train
+from ssd_keras.training.trainer import resume, train
 
 SETTINGS = {
     "image_size": (96, 128),
@@ -49,7 +53,8 @@ def test_a_run_leaves_everything_behind(finished):
     _, run = finished
     files = {file.name for file in run.folder.iterdir()}
     assert files == {
-        "recipe.yaml", "versions.json", "log.csv", "metrics.json", "curves.png", "best.keras", "last.keras"
+        "recipe.yaml", "versions.json", "model.json", "log.csv", "metrics.json", "curves.png", "best.keras",
+        "last.keras", "checkpoints", "report.html", ".lock",
     }  # fmt: skip
     log = read_log(run.folder / "log.csv")
     assert log["epoch"] == [1, 2]
@@ -92,35 +97,100 @@ def test_without_a_val_split_the_last_model_is_the_result(dataset, tmp_path):
     assert (tmp_path / "run" / "curves.png").exists()
 
 
-class LostLoss(keras.callbacks.Callback):
+def lose_the_weights(self, epoch, logs=None):
     """Make the weights useless at the start of the second epoch."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == 1:
-            kernel = self.model.trainable_variables[0]
-            kernel.assign(np.full(kernel.shape, np.nan, np.float32))
+    if epoch == 1:
+        kernel = self.model.trainable_variables[0]
+        kernel.assign(np.full(kernel.shape, np.nan, np.float32))
 
 
-def test_a_lost_loss_stops_the_run_names_the_images_and_keeps_the_last_good_model(
-    dataset, tmp_path, monkeypatch
-):
-    fit = keras.Model.fit
-
-    def poisoned(self, *args, callbacks, **kwargs):
-        return fit(self, *args, callbacks=[LostLoss(), *callbacks], **kwargs)
-
-    recipe = make_recipe({**SETTINGS, "epochs": 3, "out": tmp_path / "run"})
-    model = build_model(recipe, dataset.class_names)
-    monkeypatch.setattr(type(model), "fit", poisoned)
+def test_a_lost_loss_stops_the_run_names_the_images_and_keeps_model_and_batch(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(WatchScore, "on_epoch_begin", lose_the_weights)
     with pytest.raises(InputError) as error:
-        train(model, dataset, recipe, quiet=True)
+        run_once(dataset, tmp_path / "run", epochs=3, batch_size=3)
     message = str(error.value)
-    assert "not finite at step 4" in message
-    assert sum(sample.name in message for sample in dataset["train"]) == 4
+    assert "not finite at step 5" in message
     assert "last.keras" in message
     assert "\n" not in message
     good = load_detector(tmp_path / "run")
     assert all(math.isfinite(float(np.abs(weight).max())) for weight in good.get_weights())
+    with np.load(tmp_path / "run" / "lost-batch-5.npz") as batch:
+        assert batch["images"].shape == (3, 96, 128, 3)
+        kept = [image.tobytes() for image in batch["images"]]
+    pixels = {
+        sample.name: read_resized(sample.image, (96, 128), "")[1].tobytes() for sample in dataset["train"]
+    }
+    named = {name for name in pixels if name in message}
+    assert {name for name, content in pixels.items() if content in kept} == named
+
+
+def test_weights_that_are_lost_by_the_last_step_are_not_saved(dataset, tmp_path, monkeypatch):
+    def lose(self, epoch, logs=None):
+        lose_the_weights(self, 1)
+
+    monkeypatch.setattr(KeepProgress, "on_epoch_end", lose)
+    with pytest.raises(InputError, match=r"the weights are not finite at step 3.*no epoch was finished"):
+        run_once(dataset, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.keras"))
+
+
+def test_training_stops_early_when_the_score_stays(dataset, tmp_path, monkeypatch):
+    scores = iter([0.1, 0.3, 0.2, 0.3, 0.2, 0.9])
+    monkeypatch.setattr(EvaluateAndSave, "_evaluate", lambda self, detector: next(scores))
+    _, run = run_once(dataset, tmp_path / "run", epochs=6, early_stopping=3)
+    assert run.epochs == 5
+    assert run.metrics["mAP"] == 0.3
+    assert read_log(run.folder / "log.csv")["val_mAP"] == [0.1, 0.3, 0.2, 0.3, 0.2]
+
+
+def test_patience_waits_for_the_first_score(dataset, tmp_path):
+    _, run = run_once(dataset, tmp_path / "run", epochs=4, evaluate_every=4, early_stopping=1)
+    assert run.epochs == 4
+
+
+def test_the_learning_rate_falls_on_a_plateau(dataset, tmp_path, monkeypatch):
+    scores = iter([0.1, 0.1, 0.1, 0.1, 0.2, 0.1])
+    monkeypatch.setattr(EvaluateAndSave, "_evaluate", lambda self, detector: next(scores))
+    settings = {"schedule": "plateau", "plateau_patience": 2, "decay_factor": 0.5, "warmup_epochs": 0}
+    _, run = run_once(dataset, tmp_path / "run", epochs=6, learning_rate=0.01, **settings)
+    rates = read_log(run.folder / "log.csv")["learning_rate"]
+    assert rates == pytest.approx([0.01, 0.01, 0.01, 0.005, 0.005, 0.005])
+
+
+def test_what_is_logged_of_an_epoch(finished):
+    log = read_log(finished[1].folder / "log.csv")
+    assert all(value > 0 for value in log["gradient_norm"] + log["images_per_second"] + log["positives"])
+    assert all(0 <= value <= 1 for value in log["waiting"])
+
+
+def test_a_log_for_tensorboard(dataset, tmp_path):
+    _, run = run_once(dataset, tmp_path / "run", epochs=1, tensorboard=True)
+    assert list((run.folder / "tensorboard").rglob("events.out.tfevents*"))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_trains_and_goes_on(dataset, tmp_path, precision):
+    settings = {"precision": precision, "epochs": 1, "ema_momentum": 0.9}
+    _, run = run_once(dataset, tmp_path / "run", **settings)
+    assert math.isfinite(run.metrics["loss"])
+    (run.folder / "metrics.json").unlink()
+    assert resume(run.folder, dataset, quiet=True).epochs == 1
+
+
+def test_the_loss_of_the_recipe(dataset):
+    settings = {"classification": "focal", "location": "giou", "label_smoothing": 0.1, "negatives": "batch"}
+    model = build_model(make_recipe({**SETTINGS, "loss": settings}), CLASSES)
+    loss = dataclasses.asdict(model.multibox_loss)
+    assert settings.items() <= loss.items()
+    assert loss["neg_pos_ratio"] == 3.0
+
+
+def test_with_focal_loss_new_heads_expect_background(dataset):
+    model = build_model(make_recipe({**SETTINGS, "loss": {"classification": "focal"}}), CLASSES)
+    images = np.stack([read_resized(sample.image, (96, 128), "")[1] for sample in dataset["val"]])
+    logits = model.predict_on_batch(images)["logits"]
+    background = np.exp(logits[..., 0]) / np.exp(logits).sum(-1)
+    assert np.median(background) == pytest.approx(0.99, abs=0.01)
 
 
 def test_splits_are_chosen_by_name(dataset):

@@ -30,6 +30,8 @@ app.command("ssd_keras.cli.inspect:inspect", help="Say what is in a data set and
 app.command("ssd_keras.cli.convert:convert", help="Write a data set in another format, or divided otherwise.")
 app.command("ssd_keras.cli.anchors:anchors", help="Say how well anchors cover the boxes of a data set.")
 app.command("ssd_keras.cli.train:train", help="Train a detector from a recipe, or from flags alone.")
+app.command("ssd_keras.cli.resume:resume", help="Go on with a training run that was stopped.")
+app.command("ssd_keras.cli.report:report", help="Write the report of a training run again.")
 app.command("ssd_keras.cli.evaluate:evaluate", help="Measure the average precision of a detector.")
 app.command("ssd_keras.cli.detect:detect", help="Find objects in images, and draw them.")
 app.command("ssd_keras.cli.weights:app", name="weights", help="Bring weights along, or keep some classes.")

@@ -81,7 +81,7 @@ def demo(*, out: Path | None = None, seed: int = 0, output: Output | None = None
     print(
         f"done in {document['seconds']:.0f} s; look at\n"
         f"  {folder / 'detections.jpg'}  ground truth beside detections\n"
-        f"  {run.folder / 'curves.png'}  losses and mAP over the training\n"
+        f"  {run.folder / 'report.html'}  the training: curves, scores by class, best and worst images\n"
         f"  {folder / 'metrics.json'}  the figures\n"
         f"  {run.model}  the model: ssd detect {run.model} IMAGE --out found"
     )

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from ssd_keras.cli.options import Output, note, print_json
+from ssd_keras.cli.processes import Processes, run_watched
 from ssd_keras.cli.running import run_recipe
 from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe
+
+if TYPE_CHECKING:
+    from ssd_keras.training.trainer import Run
 
 Settings = Annotated[Recipe, Parameter(name="*")]
 
 
 def train(
-    recipe: Path | None = None, /, *, settings: Settings | None = None, output: Output | None = None
+    recipe: Path | None = None,
+    /,
+    *,
+    settings: Settings | None = None,
+    processes: Processes | None = None,
+    output: Output | None = None,
 ) -> None:
     """Train a detector from a recipe, or from flags alone.
 
     Args:
         recipe: a YAML file of settings, whose keys are the flags below; flags given as well have precedence.
         settings: what to train on what, and how.
+        processes: on which hosts.
         output: how to print.
     """
-    output = output or Output()
+    output, processes = output or Output(), processes or Processes()
     changes = settings.model_dump(exclude_unset=True) if settings else {}
     chosen = read_recipe(recipe, **changes) if recipe else make_recipe(changes, "ssd train")
-    run = run_recipe(chosen, quiet=output.json)
+    if processes.is_watcher():
+        run_watched(processes, str(chosen.out or "RUN"))
+        return
+    run = run_recipe(chosen, output.json, processes)
+    if not processes.process:
+        print_run(run, output)
+
+
+def print_run(run: Run, output: Output) -> None:
+    """Print what a finished run has come to."""
     if output.json:
         print_json(run.as_json())
         return
@@ -35,5 +54,5 @@ def train(
     measured = "" if score is None else f", best mAP {score:.3f} on the val split"
     epochs = "1 epoch" if run.epochs == 1 else f"{run.epochs} epochs"
     print(f"trained {epochs} in {run.seconds:.0f} s{measured}")
-    print(f"model: {run.model}\ncurves: {run.folder / 'curves.png'}")
+    print(f"model: {run.model}\nreport: {run.folder / 'report.html'}")
     note(f"next: ssd detect {run.folder} IMAGE --out found")

@@ -1,156 +1,284 @@
-"""What happens around the training steps: evaluation, saving, progress, and the stop at a lost loss."""
+"""What happens around the training steps: counting, evaluation, saving, and the stop at a lost loss.
+
+The callbacks of a run share one `Progress`, which a checkpoint holds, so that a resumed run goes on with what
+they knew. Their order matters and is that of this file: the checkpoint comes last.
+"""
 
 from __future__ import annotations
 
+import csv
+import importlib.util
+import io
 import math
-import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+import numpy as np
+from numpy.typing import NDArray
 
 from ssd_keras.data.loader import TrainingLoader
 from ssd_keras.data.samples import Split
 from ssd_keras.errors import InputError
+from ssd_keras.files import write_text_whole
 from ssd_keras.inference.detector import save_detector
 from ssd_keras.inference.scoring import evaluate
+from ssd_keras.models.ssd import SSD
+from ssd_keras.training.averaging import averaged_weights
+from ssd_keras.training.checkpoints import Checkpoints, Progress
+from ssd_keras.training.devices import bring_variables_up_to_date
+from ssd_keras.training.optimizers import solver_of
 from ssd_keras.training.recipe import Recipe
 from ssd_keras.training.run_folder import RunFolder
+from ssd_keras.training.waiting import TimedBatches
+
+
+class LazyLogs(keras.callbacks.CallbackList):
+    """Hands the means after a step on as they are: making numbers of them lets every step wait on a GPU."""
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Call each callback."""
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+
+class KeepProgress(keras.callbacks.Callback):
+    """Count steps and time, go on with the running means of an epoch begun earlier, and complete its log.
+
+    Adds `images_per_second`, `waiting` (the share of time in which a step waited for data), `gradient_norm`
+    (mean over the steps) and `learning_rate` to the epoch's logs.
+    """
+
+    def __init__(self, progress: Progress, batches: TimedBatches, loader: TrainingLoader) -> None:
+        super().__init__()
+        self.progress = progress
+        self.batches = batches
+        self.loader = loader
+        self._means: list[NDArray[Any]] | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Keep the means that a checkpoint brought: Keras sets them to 0 when the epoch begins."""
+        if self.progress.epoch_seconds:
+            self._means = [keras.ops.convert_to_numpy(mean) for mean in self.model.metrics_variables]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Start the clocks of the epoch, or let them go on."""
+        if self._means is not None:
+            for mean, value in zip(self.model.metrics_variables, self._means, strict=True):
+                mean.assign(value)
+            self._means = None
+        else:
+            solver_of(self.model.optimizer).gradient_norms.assign(0.0)
+        self.batches.seconds = self.progress.waited
+        self._started = time.perf_counter() - self.progress.epoch_seconds
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count the step."""
+        self.progress.step += 1
+        self.progress.waited = self.batches.seconds
+        self.progress.epoch_seconds = time.perf_counter() - self._started
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Complete the logs."""
+        seconds = time.perf_counter() - self._started
+        solver = solver_of(self.model.optimizer)
+        steps = self.loader.steps_per_epoch
+        logs["images_per_second"] = steps * self.loader.batch_size / seconds
+        logs["waiting"] = self.progress.waited / seconds
+        logs["gradient_norm"] = value_of(solver.gradient_norms) / steps
+        logs["learning_rate"] = value_of(solver.learning_rate) * value_of(solver.rate_factor)
+
+
+class StopAtLostLoss(keras.callbacks.Callback):
+    """Stop the run when the loss or the weights are no longer finite, and keep the batch for inspection.
+
+    The loss of a step is looked at when the next one was sent off, so that no step waits for it.
+    """
+
+    def __init__(self, folder: RunFolder, loader: TrainingLoader, progress: Progress) -> None:
+        super().__init__()
+        self.folder = folder
+        self.loader = loader
+        self.progress = progress
+        self._earlier: tuple[int, Any] | None = None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Check the loss of the step before this one; `InputError` where it is lost."""
+        self._check()
+        self._earlier = (self.progress.step, logs["loss"]) if logs else None
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Check the loss of the last step, and the weights, which are about to be saved."""
+        self._check()
+        if not weights_are_finite(self.model):
+            self._stop(self.progress.step, "the weights are")
+
+    def _check(self) -> None:
+        if self._earlier and not math.isfinite(float(self._earlier[1])):
+            self._stop(self._earlier[0], "the loss is")
+        self._earlier = None
+
+    def _stop(self, step: int, what: str) -> None:
+        kept = self.folder.last_model
+        good = f"the last good model is {kept}" if kept.exists() else "no epoch was finished"
+        raise InputError(
+            f"{what} not finite at step {step}, with the images "
+            f"{', '.join(self.loader.names_of_batch(step - 1))}: look at that batch in "
+            f"{self.folder.keep_batch(step, self.loader.batch(step - 1))}, or lower learning_rate; {good}"
+        )
 
 
 class EvaluateAndSave(keras.callbacks.Callback):
     """After an epoch: measure mAP on the val split when it is due, save the last model and the best.
 
-    Adds `val_mAP` (NaN where not measured), `images_per_second` and `learning_rate` to the epoch's logs.
+    With averaged weights where the optimizer keeps any. Adds `val_mAP` (NaN where not measured) to the logs.
     """
 
-    def __init__(self, folder: RunFolder, recipe: Recipe, images_per_epoch: int, split: Split | None) -> None:
+    def __init__(self, folder: RunFolder, recipe: Recipe, progress: Progress, split: Split | None) -> None:
         super().__init__()
         self.folder = folder
         self.recipe = recipe
-        self.images_per_epoch = images_per_epoch
+        self.progress = progress
         self.split = split
-        self.best = -math.inf
-        self.finished_epochs = 0
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Start the clock of the epoch."""
-        self._started = time.perf_counter()
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Evaluate and save."""
+        with self._detector() as detector:
+            due = self.split and is_measured(self.recipe, epoch + 1)
+            score = self._evaluate(detector) if due else math.nan
+            save_detector(detector, self.folder.last_model)
+            if score > (-math.inf if self.progress.best is None else self.progress.best):
+                self.progress.best, self.progress.best_epoch = score, epoch + 1
+                save_detector(detector, self.folder.best_model)
+        logs["val_mAP"] = score
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Evaluate, save, and complete the logs."""
-        if logs is None or not math.isfinite(logs["loss"]):
-            return
-        logs["images_per_second"] = self.images_per_epoch / (time.perf_counter() - self._started)
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
-        logs["val_mAP"] = self._evaluate() if self._is_due(epoch) else math.nan
-        self.finished_epochs = epoch + 1
-        save_detector(self.model, self.folder.last_model)
-        if logs["val_mAP"] > self.best:
-            self.best = logs["val_mAP"]
-            save_detector(self.model, self.folder.best_model)
+    @contextmanager
+    def _detector(self) -> Iterator[SSD]:
+        """Give the detector that is measured and saved."""
+        with averaged_weights(self.model):
+            yield self.model
 
-    def _is_due(self, epoch: int) -> bool:
+    def _evaluate(self, detector: SSD) -> float:
+        assert self.split is not None
+        return evaluate(detector, self.split, self.recipe.protocol).mAP
+
+
+class WatchScore(keras.callbacks.Callback):
+    """Lower the learning rate on a plateau of the score, and stop early, where the recipe says so."""
+
+    def __init__(self, recipe: Recipe, progress: Progress) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.progress = progress
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Act on how long ago the score was best."""
         finished = epoch + 1
-        return finished % self.recipe.evaluate_every == 0 or finished == self.recipe.epochs
+        if self.recipe.schedule == "plateau" and is_measured(self.recipe, finished):
+            since = finished - max(self.progress.best_epoch, self.progress.lowered_epoch)
+            if since >= self.recipe.plateau_patience:
+                factor = solver_of(self.model.optimizer).rate_factor
+                factor.assign(factor * self.recipe.decay_factor)
+                self.progress.lowered_epoch = finished
+        if is_over(self.recipe, self.progress, finished):
+            self.model.stop_training = True
 
-    def _evaluate(self) -> float:
-        if self.split is None:
-            return math.nan
-        return evaluate(self.model, self.split, self.recipe.protocol).mAP
+
+def is_measured(recipe: Recipe, finished: int) -> bool:
+    """Tell whether the score is measured after `finished` epochs."""
+    return finished % recipe.evaluate_every == 0 or finished == recipe.epochs
 
 
-class StopAtLostLoss(keras.callbacks.Callback):
-    """Stop the run at a loss that is not finite, and say which images were in that batch."""
+def is_over(recipe: Recipe, progress: Progress, finished: int) -> bool:
+    """Tell whether training ends after `finished` epochs: all of them, or stopped early."""
+    if finished >= recipe.epochs:
+        return True
+    waited = finished - progress.best_epoch
+    return (
+        bool(recipe.early_stopping)
+        and is_measured(recipe, finished)
+        and waited >= (recipe.early_stopping or 0)
+    )
 
-    def __init__(self, folder: RunFolder, loader: TrainingLoader) -> None:
+
+class LogEpoch(keras.callbacks.Callback):
+    """Add the epoch to `log.csv`, which is written whole."""
+
+    def __init__(self, folder: RunFolder, progress: Progress) -> None:
         super().__init__()
         self.folder = folder
-        self.loader = loader
-        self._step = -1
+        self.progress = progress
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Check the loss of the step; `InputError` where it is lost."""
-        self._step += 1
-        if logs is None or math.isfinite(float(logs["loss"])):
-            return
-        kept = self.folder.last_model
-        good = (
-            f"the last good model is {kept}"
-            if kept.exists()
-            else "no epoch was finished, so no model was saved"
-        )
-        raise InputError(
-            f"the loss is not finite at step {self._step + 1}, with the images "
-            f"{', '.join(self.loader.names_of_batch(self._step))}: "
-            f"look at their labels, or lower learning_rate; {good}"
-        )
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Write the log; epochs count from 1, as everywhere people see them."""
+        measured = {name: float(value) for name, value in sorted(logs.items())}
+        row = {name: value if math.isfinite(value) else None for name, value in measured.items()}
+        self.progress.log.append({"epoch": epoch + 1, **row})
+        write_text_whole(self.folder.log, as_csv(self.progress.log))
 
 
-class EpochLog(keras.callbacks.CSVLogger):
-    """Keras's log, with the epochs counted from 1 as everywhere people see them."""
+def as_csv(rows: Sequence[dict[str, float | None]]) -> str:
+    """Lay rows of the same columns out as CSV; what was not measured is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write the line of the epoch."""
-        super().on_epoch_end(epoch + 1, logs)
 
+class SaveCheckpoints(keras.callbacks.Callback):
+    """Save a checkpoint at the end of each epoch, and in it whenever the last one is old."""
 
-class ShowProgress(keras.callbacks.Callback):
-    """Show rates, losses and the remaining time: a bar on a terminal, a line an epoch elsewhere."""
-
-    def __init__(self, epochs: int, steps_per_epoch: int, batch_size: int, quiet: bool = False) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, progress: Progress, steps_per_epoch: int, minutes: float
+    ) -> None:
         super().__init__()
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self._console = Console(stderr=True, quiet=quiet)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:.1f} images/s, loss {task.fields[loss]:.3f}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=quiet or not sys.stderr.isatty(),
-            transient=True,
-        )
-        self._task = self._bar.add_task("training", total=epochs * steps_per_epoch, rate=0.0, loss=math.nan)
+        self.checkpoints = checkpoints
+        self.progress = progress
+        self.steps_per_epoch = steps_per_epoch
+        self.seconds = minutes * 60
+        self._saved = time.monotonic()
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Show the bar."""
-        self._started = time.perf_counter()
-        self._bar.start()
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Start the clock of the epoch with what follows its steps."""
+        self._epoch_started = time.perf_counter() - self.progress.epoch_seconds
 
-    def close(self) -> None:
-        """Take the bar away, however the training ended."""
-        self._bar.stop()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Move the bar on by one step."""
-        done = self._bar.tasks[0].completed + 1
-        rate = done * self.batch_size / (time.perf_counter() - self._started)
-        self._bar.update(self._task, advance=1, rate=rate, loss=float((logs or {}).get("loss", math.nan)))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Print the line of the epoch."""
-        if not logs or not math.isfinite(logs["loss"]):
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Save if it is time, but not after the last step of an epoch, which has to be ended first."""
+        is_last = self.progress.step % self.steps_per_epoch == 0
+        if is_last or time.monotonic() - self._saved < self.seconds:
             return
-        elapsed = time.perf_counter() - self._started
-        remaining = elapsed / (epoch + 1) * (self.epochs - epoch - 1)
-        score = f", mAP {logs['val_mAP']:.3f}" if math.isfinite(logs.get("val_mAP", math.nan)) else ""
-        self._console.print(
-            f"epoch {epoch + 1}/{self.epochs}: loss {logs['loss']:.3f}{score}, "
-            f"{logs['images_per_second']:.1f} images/s, {readable_time(remaining)} left",
-            highlight=False,
-        )
+        bring_variables_up_to_date(self.model)
+        if weights_are_finite(self.model):  # else the next step says so
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Save with the epoch counted."""
+        self.progress.epochs = epoch + 1
+        self.progress.seconds += time.perf_counter() - self._epoch_started
+        self.progress.epoch_seconds = self.progress.waited = 0.0
+        self._save()
+
+    def _save(self) -> None:
+        self.checkpoints.save(self.model, self.progress)
+        self._saved = time.monotonic()
 
 
-def readable_time(seconds: float) -> str:
-    """Give a time as a person says it: 42 s, 3 min 5 s, 2 h 10 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+def tensorboard(folder: RunFolder) -> list[keras.callbacks.Callback]:
+    """Give the callback that logs for TensorBoard; `InputError` where that is not installed."""
+    for package in ("tensorflow", "tensorboard"):
+        if importlib.util.find_spec(package) is None:
+            raise InputError(f"tensorboard: the package {package} is not installed: pip install {package}")
+    return [keras.callbacks.TensorBoard(folder.path / "tensorboard")]
+
+
+def value_of(variable: Any) -> float:
+    """Give the value of a scalar variable, wherever it lies."""
+    return float(keras.ops.convert_to_numpy(variable))
+
+
+def weights_are_finite(model: keras.Model) -> bool:
+    """Tell whether no weight of the model became infinite or NaN."""
+    return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in model.variables)

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from ssd_keras.data.augment.chains import CHAINS
 from ssd_keras.data.augment.crops import BatchSampler, Expand
 from ssd_keras.data.augment.one_touch import Augmentation
-from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, make_operations
+from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, as_recipe_entries, make_operations
 from ssd_keras.data.cache import ImageCache
 from ssd_keras.data.samples import Split
 from ssd_keras.errors import InputError
-from ssd_keras.training.recipe import AugmentationSettings, Recipe
+from ssd_keras.training.recipe import Recipe
+from ssd_keras.training.settings import AugmentationSettings
 from ssd_keras.user_code import load_function, names_function
+
+FLIPS = frozenset({"horizontal_flip", "vertical_flip"})
+
+USED = {
+    "ssd": FLIPS | {"expand_probability", "expand_max_ratio", "crop_min_scale"},
+    "constant_size": FLIPS,
+    "variable_size": FLIPS,
+    "satellite": FLIPS,
+    "none": frozenset[str](),
+}
+"""Which settings of a recipe each chain uses."""
 
 
 def make_augmentation(settings: AugmentationSettings, split: Split) -> Augmentation:
-    """Make the chain that a recipe describes; where images are mixed, others come from `split`."""
+    """Make the chain that a recipe describes; where images are mixed, others come from `split`.
+
+    Raises:
+        InputError: a setting is changed that the chain does not use, or there is no such operation, or one
+            that no recipe can hold.
+    """
+    _refuse_unused(settings)
     if settings.operations:
         return _operation_chain(settings, split)
     if settings.chain == "none":
@@ -31,14 +51,43 @@ def make_augmentation(settings: AugmentationSettings, split: Split) -> Augmentat
     )
 
 
+def _refuse_unused(settings: AugmentationSettings) -> None:
+    """Raise `InputError` where a setting was changed that has no effect here.
+
+    A recipe that was written by a run holds all settings: those with their defaults say nothing.
+    """
+    for name, field in AugmentationSettings.model_fields.items():
+        if name in ("operations", "chain") or getattr(settings, name) == field.get_default():
+            continue
+        if settings.operations:
+            raise InputError(f"augmentation: operations stand in place of a chain: leave {name} out")
+        if name not in USED[settings.chain]:
+            chains = ", ".join(chain for chain, used in USED.items() if name in used)
+            raise InputError(
+                f"augmentation: the chain {settings.chain} has no {name} (of {chains}): leave it out"
+            )
+
+
 def _operation_chain(settings: AugmentationSettings, split: Split) -> OperationChain:
     if settings.chain != "ssd":
         raise InputError(f"augmentation: operations stand in place of a chain: leave {settings.chain!r} out")
+    assert settings.operations is not None
+    as_recipe_entries(settings.operations)  # before a run folder is made, whose recipe is to hold them
     entries = [
         load_function(entry, "operation") if isinstance(entry, str) and names_function(entry) else entry
         for entry in settings.operations
     ]
     return OperationChain(make_operations(entries)).with_partners(PartnersFrom(split))
+
+
+def digest_of(split: Split) -> str:
+    """Give a digest of the images' names and their labels, by which other data are noticed."""
+    digest = hashlib.sha256()
+    for sample in split:
+        truth = sample.ground_truth
+        digest.update(f"{sample.name}\n".encode())
+        digest.update(truth.boxes_px.tobytes() + truth.labels.tobytes())
+    return digest.hexdigest()
 
 
 def make_cache(recipe: Recipe) -> ImageCache | None:

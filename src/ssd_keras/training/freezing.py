@@ -1,4 +1,4 @@
-"""Keeping layers as they are while others are trained."""
+"""Keeping layers as they are while others are trained, and what names of layers in a recipe mean."""
 
 from __future__ import annotations
 
@@ -34,21 +34,35 @@ def freeze(model: SSD, names: Iterable[str]) -> None:
     Raises:
         InputError: no layer has such a name.
     """
-    layers = [layer for layer in (*model.backbone.layers, *model.layers) if layer is not model.backbone]
+    layers = _layers(model)
     model.trainable = True
     for layer in layers:
         layer.trainable = True
     for name in names:
-        found = [layer for layer in layers if _is_meant(name, layer, model)]
-        if not found:
-            known = ", ".join(layer.name for layer in layers if layer.weights)
-            raise InputError(f"freeze: no layer is called {name!r}; there are {BACKBONE}, {known}")
-        for layer in found:
+        for layer in _called(name, model, "freeze"):
             layer.trainable = False
     with_weights = [layer for layer in layers if layer.weights]
     frozen = sum(not layer.trainable for layer in with_weights)
     if frozen:
         logger.info("%d of %d layers with weights are frozen", frozen, len(with_weights))
+
+
+def variables_of(model: SSD, name: str) -> list[keras.Variable]:
+    """Give the trainable weights of the layers that `name` means as in `freeze`; `InputError` without any."""
+    layers = _called(name, model, "learning_rate_factors")
+    return [variable for layer in layers for variable in layer.trainable_variables]
+
+
+def _layers(model: SSD) -> list[keras.layers.Layer]:
+    return [layer for layer in (*model.backbone.layers, *model.layers) if layer is not model.backbone]
+
+
+def _called(name: str, model: SSD, setting: str) -> list[keras.layers.Layer]:
+    found = [layer for layer in _layers(model) if _is_meant(name, layer, model)]
+    if not found:
+        known = ", ".join(layer.name for layer in _layers(model) if layer.weights)
+        raise InputError(f"{setting}: no layer is called {name!r}; there are {BACKBONE}, {known}")
+    return found
 
 
 def _is_meant(name: str, layer: keras.layers.Layer, model: SSD) -> bool:

@@ -5,11 +5,14 @@ The keys of the file, the flags of `ssd train` and the fields of `Recipe` have t
 
 from __future__ import annotations
 
+import difflib
+import itertools
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,65 +23,18 @@ from pydantic import (
 )
 
 from ssd_keras.errors import InputError
-
-
-class AnchorSettings(BaseModel):
-    """Changes of the preset's anchors; what is not given stays as it is there."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    sizes: str | None = Field(
-        None, description="One of the preset's sets, such as voc or coco; by default its first."
-    )
-    min_sizes: tuple[PositiveFloat, ...] | None = Field(
-        None, description="Side of the first square in pixels of the input, one per predictor layer."
-    )
-    max_sizes: tuple[PositiveFloat | None, ...] | None = Field(
-        None, description="With min_sizes gives the side of the second square; null for none."
-    )
-    scales: tuple[PositiveFloat, ...] | None = Field(
-        None,
-        description="For ssd7: relative to the image's shorter side, one per predictor layer and one more.",
-    )
-    aspect_ratios: tuple[PositiveFloat, ...] | None = Field(
-        None, description="Width over height, the same for all predictor layers."
-    )
-    aspect_ratios_per_layer: tuple[tuple[PositiveFloat, ...], ...] | None = Field(
-        None, description="Width over height, for each predictor layer."
-    )
-    steps: tuple[PositiveFloat | None, ...] | None = Field(
-        None,
-        description="Distance of the centres in pixels, one per predictor layer; null: they spread evenly.",
-    )
-
-
-class AugmentationSettings(BaseModel):
-    """The chain of augmentation and what is changed in it."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-    chain: Literal["ssd", "constant_size", "variable_size", "satellite", "none"] = Field(
-        "ssd", description="The paper's chain, one of the Keras port of 2018, or none."
-    )
-    operations: list[Any] = Field(
-        default_factory=list,
-        description="In place of a chain: operations by name, with settings as in {flip: {probability: 1}}, "
-        "or FILE.py:FUNCTION of a sample.",
-    )
-    expand_probability: float = Field(
-        0.5, ge=0, le=1, description="ssd: how often the image is made smaller."
-    )
-    expand_max_ratio: float = Field(4.0, ge=1, description="ssd: at most how many times smaller.")
-    crop_min_scale: float = Field(0.3, gt=0, le=1, description="ssd: smallest side of a crop.")
-    horizontal_flip: float = Field(0.5, ge=0, le=1, description="Probability.")
-    vertical_flip: float | None = Field(
-        None, ge=0, le=1, description="Probability; by default 0, and 0.5 of satellite."
-    )
+from ssd_keras.training.settings import AnchorSettings, AugmentationSettings, LossSettings
 
 
 def _as_several(data: Any) -> Any:
     """Let one path stand for a list of one, as it is mostly written."""
     return (data,) if isinstance(data, str | Path) else data
+
+
+def _as_ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(later <= earlier for earlier, later in itertools.pairwise(values)):
+        raise ValueError("each must be greater than the one before")
+    return values
 
 
 class Recipe(BaseModel):
@@ -89,7 +45,9 @@ class Recipe(BaseModel):
     data: Annotated[tuple[Path, ...], BeforeValidator(_as_several)] = Field(
         (), description="The data set: a folder or file of any known format, or several to be taken together."
     )
-    train_split: str | None = Field(None, description="Trained on; by default 'train', or all there is.")
+    train_split: str | None = Field(
+        None, description="Trained on; by default 'train', or all there is. Several: trainval+test."
+    )
     val_split: str | None = Field(
         None, description="Evaluated during training; by default 'val' if it exists."
     )
@@ -132,29 +90,67 @@ class Recipe(BaseModel):
 
     epochs: PositiveInt = Field(50, description="How often every image is shown.")
     batch_size: PositiveInt = Field(16, description="Images a step.")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="SGD runs with momentum 0.9.")
+    accumulate: PositiveInt = Field(
+        1, description="Steps whose gradients are averaged before the weights move, for large batches."
+    )
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(
+        "adam", description="What moves the weights."
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd and rmsprop.")
     learning_rate: PositiveFloat = Field(1e-3, description="The highest one of the schedule.")
-    schedule: Literal["constant", "cosine"] = Field("cosine", description="Course of the learning rate.")
+    learning_rate_factors: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="Factors of the learning rate for some weights: bias, or layers as in freeze.",
+    )
+    schedule: Literal["constant", "cosine", "multi_step", "plateau"] = Field(
+        "cosine", description="Course of the learning rate."
+    )
     warmup_epochs: float = Field(1.0, ge=0, description="Epochs in which the learning rate rises from 0.")
-    weight_decay: float = Field(0.0, ge=0, description="On kernels only.")
+    milestones: Annotated[tuple[PositiveFloat, ...], AfterValidator(_as_ascending)] = Field(
+        (), description="multi_step: epochs after which the learning rate falls."
+    )
+    decay_factor: float = Field(
+        0.1, gt=0, lt=1, description="multi_step and plateau: what the learning rate is multiplied by."
+    )
+    plateau_patience: PositiveInt = Field(
+        10, description="plateau: epochs without a better score after which the learning rate falls."
+    )
+    early_stopping: PositiveInt | None = Field(
+        None, description="Stop after so many epochs without a better score."
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="On kernels only; for sgd and rmsprop added to the gradient, as in Caffe."
+    )
     ema_momentum: float | None = Field(
         None, gt=0, lt=1, description="Average the weights over the steps, and use the average."
     )
     max_gradient_norm: PositiveFloat | None = Field(10.0, description="Longer gradients are shortened.")
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="Of the network; matching, loss and decoding are always float32."
     )
+    loss: LossSettings = Field(default_factory=LossSettings)
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
+    devices: PositiveInt | Literal["all"] = Field(
+        1, description="GPUs (or other devices) of this machine that share each batch; or all."
+    )
     workers: int = Field(
         0, ge=0, le=256, description="Processes that read and augment images; 0: threads of this one do."
     )
     cache: Literal["none", "encoded", "decoded"] = Field(
-        "none", description="Keep images in memory: their encoded bytes, or their pixels."
+        "none",
+        description="Keep images in memory: their encoded bytes, which changes no batch; or their pixels, "
+        "for which a large JPEG is decoded in full, not at a fraction of its size.",
     )
     cache_mb: PositiveInt = Field(2048, description="At most so many megabytes of images, of all processes.")
 
     evaluate_every: PositiveInt = Field(5, description="Epochs between two evaluations on the val split.")
-    protocol: Literal["voc07", "voc10"] = Field("voc10", description="How average precision is measured.")
+    protocol: Literal["voc07", "voc10", "coco"] = Field(
+        "voc10", description="How average precision is measured."
+    )
+    save_minutes: float = Field(
+        10.0, ge=0, description="Time after which all is saved within an epoch, to resume from there."
+    )
+    tensorboard: bool = Field(False, description="Also write the log for TensorBoard.")
     seed: int = Field(0, ge=0, description="Fixes the initial weights, the order and the augmentation.")
     out: Path | None = Field(None, description="The run folder; by default a new one in runs/.")
 
@@ -194,8 +190,19 @@ def what_is_wrong(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"there is no setting {key!r}: see 'ssd train --help'"
+        return f"there is no setting {key!r}{_nearest(first['loc'])}: see 'ssd train --help'"
     return f"{key} is {first['input']!r}: {first['msg'].lower()}"
+
+
+def _nearest(path: tuple[int | str, ...]) -> str:
+    """Name the setting that was probably meant, of the group where an unknown one stands."""
+    model: Any = Recipe
+    for part in path[:-1]:
+        model = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return ""
+    near = difflib.get_close_matches(str(path[-1]), model.model_fields, n=1)
+    return f" (did you mean {'.'.join((*map(str, path[:-1]), near[0]))!r}?)" if near else ""
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:

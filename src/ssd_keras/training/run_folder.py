@@ -7,13 +7,24 @@ import json
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ssd_keras.backend import choose_backend
 from ssd_keras.errors import InputError
-from ssd_keras.training.recipe import Recipe, write_recipe
+from ssd_keras.files import whole_file, write_text_whole
+from ssd_keras.training.recipe import Recipe, read_recipe, write_recipe
+
+if TYPE_CHECKING:
+    from ssd_keras.data.loader import Batch
+    from ssd_keras.training.checkpoints import Checkpoints
+
+RECIPE = "recipe.yaml"
 
 RECORDED_PACKAGES = ("ssd-keras", "keras", "numpy", "opencv-python-headless", "grain")
 BACKEND_PACKAGES = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}
@@ -24,8 +35,9 @@ class RunFolder:
     """The files of a run.
 
     Attributes:
-        path: the folder: `recipe.yaml`, `versions.json`, `log.csv`, `metrics.json`, `curves.png`, and the
-            models `best.keras` (best mAP on the val split) and `last.keras`.
+        path: the folder: `recipe.yaml`, `versions.json`, `model.json` (the architecture), `log.csv`,
+            `metrics.json` (when the run is finished), the pictures and `report.html`, the models `best.keras`
+            (best mAP on the val split) and `last.keras`, and `checkpoints/`.
     """
 
     path: Path
@@ -41,12 +53,32 @@ class RunFolder:
         refuse_taken_folder(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            write_recipe(recipe, path / "recipe.yaml")
+            write_recipe(recipe, path / RECIPE)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
         folder = cls(path)
         folder.write_json("versions.json", _versions())
         return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open the folder of a run that was stopped.
+
+        Raises:
+            InputError: it is no run folder, or the run is finished.
+        """
+        folder = cls(path)
+        for file in (path / RECIPE, folder.architecture):
+            if not file.exists():
+                raise InputError(f"{path} is no run that can go on: it has no {file.name}")
+        if folder.metrics.exists():
+            raise InputError(f"{path} is finished: to train on, ssd train --weights {path} --out ANOTHER")
+        return folder
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the run; `InputError` where its file is damaged."""
+        return read_recipe(self.path / RECIPE)
 
     @property
     def best_model(self) -> Path:
@@ -64,15 +96,60 @@ class RunFolder:
         return self.best_model if self.best_model.exists() else self.last_model
 
     @property
+    def architecture(self) -> Path:
+        """The model without its weights, from which a stopped run goes on."""
+        return self.path / "model.json"
+
+    @property
     def log(self) -> Path:
         """One line an epoch."""
         return self.path / "log.csv"
 
+    @property
+    def metrics(self) -> Path:
+        """The figures of a finished run."""
+        return self.path / "metrics.json"
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """All that a stopped run needs to go on."""
+        from ssd_keras.training.checkpoints import Checkpoints  # which needs Keras
+
+        return Checkpoints(self.path / "checkpoints")
+
     def write_json(self, name: str, content: dict[str, Any]) -> Path:
         """Write `content` to the file `name`."""
         path = self.path / name
-        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        write_text_whole(path, json.dumps(content, indent=2) + "\n")
         return path
+
+    def keep_batch(self, step: int, batch: Batch) -> Path:
+        """Write a batch, as the network saw it, to a NumPy archive, and give its path."""
+        images, truth = batch
+        arrays: dict[str, Any] = {"images": images, **truth}
+        path = self.path / f"lost-batch-{step}.npz"
+        with whole_file(path) as unfinished:
+            np.savez_compressed(unfinished, **arrays)
+        return path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder; the lock goes with the process that has it.
+
+        Raises:
+            InputError: another process has the lock.
+        """
+        try:
+            import fcntl
+        except ImportError:  # not on this system
+            yield
+            return
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise InputError(f"another process is training in {self.path}: wait for it") from error
+            yield
 
 
 def _usual_name(recipe: Recipe) -> str:
@@ -84,8 +161,10 @@ def _usual_name(recipe: Recipe) -> str:
 
 def refuse_taken_folder(path: Path) -> None:
     """Raise `InputError` where `path` already holds a run."""
-    if (path / "recipe.yaml").exists():
-        raise InputError(f"{path} already holds a run: choose another folder with --out, or remove it")
+    if (path / RECIPE).exists():
+        raise InputError(
+            f"{path} already holds a run: go on with 'ssd resume {path}', or choose another folder with --out"
+        )
 
 
 def free_folder(wanted: Path) -> Path:

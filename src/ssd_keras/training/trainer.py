@@ -1,41 +1,42 @@
-"""From a data set and a recipe to a trained model in a run folder."""
+"""From a data set and a recipe to a trained model in a run folder, at once or after stops."""
 
 from __future__ import annotations
 
+import json
 import logging
-import math
-import time
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from ssd_keras.data.loader import TrainingLoader
-from ssd_keras.data.samples import Dataset, Split
+from ssd_keras.data.samples import Dataset
 from ssd_keras.errors import InputError
-from ssd_keras.inference.detector import load_detector
-from ssd_keras.models.building import build_on_backbone, build_preset
+from ssd_keras.files import write_text_whole
+from ssd_keras.inference.detector import describe_detector
 from ssd_keras.models.ssd import SSD
-from ssd_keras.training.callbacks import EpochLog, EvaluateAndSave, ShowProgress, StopAtLostLoss
+from ssd_keras.training import callbacks
+from ssd_keras.training.averaging import EndWithOwnWeights
+from ssd_keras.training.checkpoints import Progress
 from ssd_keras.training.curves import draw_curves
-from ssd_keras.training.feeding import make_augmentation, make_cache
+from ssd_keras.training.devices import choose_devices, copy_variables
+from ssd_keras.training.expectations import choose_measured_split, choose_splits, say_what_is_missing
+from ssd_keras.training.feeding import digest_of, make_augmentation, make_cache
 from ssd_keras.training.freezing import freeze
 from ssd_keras.training.optimizers import make_optimizer
-from ssd_keras.training.recipe import AnchorSettings, Recipe
+from ssd_keras.training.progress_bar import ShowProgress
+from ssd_keras.training.recipe import Recipe
+from ssd_keras.training.report import write_report
 from ssd_keras.training.run_folder import RunFolder
-from ssd_keras.weights.selection import select_classes
-
-SETTINGS_OF_THE_MODEL = (
-    *("model", "backbone", "backbone_options", "image_size"),
-    *("anchors", "variances", "neutral_threshold"),
-)
-"""Those that a recipe cannot give where the model comes from a file."""
+from ssd_keras.training.several_hosts import ALONE, Hosts, telling_of_lost_processes
+from ssd_keras.training.together import Together
+from ssd_keras.training.waiting import TimedBatches
 
 logger = logging.getLogger(__name__)
-
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -72,24 +73,7 @@ class Run:
         }
 
 
-def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
-    """Make the untrained detector that a recipe describes, its initial weights drawn from the recipe's seed.
-
-    Raises:
-        InputError: there is no such model, or its anchors do not fit it.
-    """
-    keras.utils.set_random_seed(recipe.seed)
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(PRECISIONS[recipe.precision])
-    try:
-        model = _start_from(recipe, class_names) if _is_file(recipe.weights) else _build(recipe, class_names)
-    finally:
-        keras.config.set_dtype_policy(before)
-    freeze(model, recipe.freeze)
-    return model
-
-
-def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> Run:
+def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False, hosts: Hosts = ALONE) -> Run:
     """Train a detector and leave model, log and curves in the run folder.
 
     Args:
@@ -97,128 +81,196 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False) -> 
         dataset: opened with the model's class names.
         recipe: all settings but those of the model.
         quiet: show no progress.
+        hosts: of `connect`, where several processes train together; all but the first write nothing.
 
     Raises:
-        InputError: a split does not exist or has no image, the run folder is taken, or the loss is lost.
+        InputError: a split does not exist or has no image, the run folder is taken, the loss is lost, or
+            another process is gone.
     """
-    train_split, val_split = choose_splits(dataset, recipe)
-    if val_split is None:
-        logger.info("no val split: nothing is measured during training, and the last model is kept as it is")
-    loader = TrainingLoader(
-        train_split,
-        model.image_size,
-        recipe.batch_size,
-        make_augmentation(recipe.augmentation, train_split),
-        recipe.seed,
-        recipe.workers,
-        make_cache(recipe),
-    )
+    training = _Training(model, dataset, recipe, quiet, hosts)
+    if not hosts.first:
+        return training.follow(Path(hosts.share("folder")))
     folder = RunFolder.create(recipe)
-    steps = loader.steps_per_epoch
-    model.compile(optimizer=make_optimizer(recipe, steps))
-    saver = EvaluateAndSave(folder, recipe, steps * recipe.batch_size, val_split)
-    log = EpochLog(folder.log)
-    progress = ShowProgress(recipe.epochs, steps, recipe.batch_size, quiet)
-    callbacks = [
-        StopAtLostLoss(folder, loader),
-        saver,
-        log,
-        progress,
-    ]
-    if recipe.ema_momentum:
-        # First, so that evaluation and saving at the end of an epoch see the averaged weights.
-        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-    started = time.perf_counter()
-    try:
-        history = model.fit(
-            loader.batches,
-            epochs=recipe.epochs,
-            steps_per_epoch=steps,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
-    finally:  # also where the loss is lost or Ctrl-C is pressed
-        progress.close()
-        log.on_train_end()
-        if saver.finished_epochs:
-            draw_curves(folder)
-    seconds = time.perf_counter() - started
-    metrics = {key: values[-1] for key, values in history.history.items() if "loss" in key}
-    metrics["mAP"] = saver.best if math.isfinite(saver.best) else None
-    run = Run(
-        folder.path,
-        folder.model,
-        saver.finished_epochs,
-        recipe.epochs * steps * recipe.batch_size / seconds,
-        seconds,
-        metrics,
-        loader.skipped,
-    )
-    folder.write_json("metrics.json", run.as_json())
-    return run
+    hosts.share("folder", str(folder.path))
+    write_text_whole(folder.architecture, json.dumps(describe_detector(model)))
+    with folder.locked():
+        folder.checkpoints.save(training.model, training.progress)
+        return training.run(folder)
 
 
-def choose_splits(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split | None]:
-    """Give the split to train on and the one to evaluate on during training, if there is one.
+def resume(
+    path: Path, dataset: Dataset, model: SSD | None = None, quiet: bool = False, hosts: Hosts = ALONE
+) -> Run:
+    """Go on with a run exactly where its last checkpoint was saved.
+
+    Args:
+        path: the run folder.
+        dataset: the one of the run, with the same images and labels.
+        model: of `stopped_model`, which is the default.
+        quiet: show no progress.
+        hosts: as of `train`; the run folder lies on storage that all of them share.
 
     Raises:
-        InputError: a split the recipe names does not exist, or nothing says which one to train on.
+        InputError: the run is finished or cannot go on, the data set is another one, or a process is gone.
     """
-    train_split = dataset[recipe.train_split] if recipe.train_split else dataset.usual("train")
-    if train_split is None and len(dataset) == 1:
-        train_split = next(iter(dataset.values()))
-    if train_split is None:
-        raise InputError(f"none of the splits {', '.join(dataset)} is 'train': name one with --train-split")
-    if recipe.val_split:
-        return train_split, dataset[recipe.val_split]
-    val_split = dataset.usual("val")
-    return train_split, None if val_split is train_split else val_split
+    folder = RunFolder.open(path)
+    training = _Training(model or stopped_model(path), dataset, folder.recipe, quiet, hosts)
+    with folder.locked() if hosts.first else nullcontext():
+        digest = training.progress.digest
+        training.progress = folder.checkpoints.restore(training.model)
+        if training.progress.digest != digest:
+            raise InputError(
+                f"{path} was trained on other images or labels than there are now: a run goes on only with "
+                f"its own data; to train on with these, ssd train --weights {path} --out ANOTHER"
+            )
+        step = training.progress.step
+        if hosts.share("step", step) != step:
+            raise InputError(
+                f"{path} is at step {step} here and not in process 0: put it on storage that all hosts share"
+            )
+        if not hosts.first:
+            return training.follow(path)
+        logger.info("going on after step %d", step)
+        return training.run(folder)
 
 
-def _is_file(weights: str | None) -> bool:
-    return weights not in (None, "imagenet")
+def stopped_model(path: Path) -> SSD:
+    """Make the model of a stopped run anew, without what it has learned.
 
-
-def _build(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
-    """Build the detector of a preset, or one on any other base network."""
-    settings = {
-        "image_size": recipe.image_size,
-        "variances": recipe.variances,
-        "neutral_threshold": recipe.neutral_threshold,
-        "weights": recipe.weights,
-        "anchors": recipe.anchors.sizes,
-        "anchor_changes": _anchor_changes(recipe.anchors),
-        "backbone_options": recipe.backbone_options,
-    }
-    changes: dict[str, Any] = {name: value for name, value in settings.items() if value}
-    if recipe.backbone:
-        return build_on_backbone(recipe.backbone, class_names, **changes)
-    return build_preset(recipe.model, class_names, **changes)
-
-
-def _start_from(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
-    """Load the detector that training starts from, with heads for the classes of the data set."""
-    usual = Recipe()
-    fixed = [name for name in SETTINGS_OF_THE_MODEL if getattr(recipe, name) != getattr(usual, name)]
-    if fixed:
+    Raises:
+        InputError: its description is damaged, or needs layers of the user's that are not registered.
+    """
+    folder = RunFolder.open(path)
+    try:
+        keras.utils.set_random_seed(folder.recipe.seed)  # all processes of a run begin with the same weights
+        description = json.loads(folder.architecture.read_text())
+        model: SSD = keras.saving.deserialize_keras_object(description)
+        freeze(model, folder.recipe.freeze)
+    except Exception as error:  # Keras raises what it happens to meet
         raise InputError(
-            f"weights {recipe.weights} bring their own model: leave {fixed[0]!r} out, or start from imagenet"
+            f"{folder.architecture} cannot be read ({type(error).__name__}): if it needs layers of yours, "
+            "call resume in Python where they are registered with Keras"
+        ) from error
+    return model
+
+
+class _Training:
+    """A run in this process: what it is made of, and how it goes on from its progress."""
+
+    def __init__(self, model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool, hosts: Hosts) -> None:
+        train_split, val_split = choose_splits(dataset, recipe)
+        self.val_split = choose_measured_split(val_split, recipe)
+        say_what_is_missing(model, train_split, recipe.batch_size)
+        self.devices = choose_devices(recipe, model.multibox_loss, hosts.count)
+        hosts.meet("model")
+        self.model = self.devices.model_on_all(model)
+        self.hosts = hosts
+        self.together = Together(model, self.devices, hosts)
+        self.recipe = recipe
+        self.quiet = quiet or not hosts.first
+        self.loader = TrainingLoader(
+            train_split,
+            model.image_size,
+            recipe.batch_size,
+            make_augmentation(recipe.augmentation, train_split),
+            recipe.seed,
+            recipe.workers,
+            make_cache(recipe),
+            (hosts.index, hosts.count),
         )
-    model = load_detector(str(recipe.weights))
-    kept = [name for name in class_names if name in model.class_names]
-    logger.info(
-        "weights %s: heads kept for %s; begun anew for %s",
-        recipe.weights,
-        ", ".join(kept) or "the background alone, as it knows none of these classes",
-        ", ".join(name for name in class_names if name not in kept) or "none",
-    )
-    return select_classes(model, class_names, PRECISIONS[recipe.precision])
+        self.progress = Progress(digest=digest_of(train_split))
+        with self.devices.making():
+            self.model.compile(optimizer=make_optimizer(recipe, self.model, self.loader.steps_per_epoch))
+            self.model.optimizer.build(self.model.trainable_variables)
 
+    def follow(self, path: Path) -> Run:
+        """Train with process 0, which writes the run folder `path`; what is left here is thrown away."""
+        with tempfile.TemporaryDirectory() as scratch:
+            return replace(self.run(RunFolder(Path(scratch)), str(path)), folder=path)
 
-def _anchor_changes(settings: AnchorSettings) -> dict[str, Any]:
-    """Give what a recipe changes in the description of the anchors, by the names it has there."""
-    changes = settings.model_dump(exclude_none=True, exclude={"sizes", "aspect_ratios_per_layer"})
-    if settings.aspect_ratios_per_layer:
-        changes["aspect_ratios"] = settings.aspect_ratios_per_layer
-    return changes
+    def run(self, folder: RunFolder, name: str | None = None) -> Run:
+        """Train from the progress to the end, and leave what a finished run leaves."""
+        steps = self.loader.steps_per_epoch
+        batch_size = self.recipe.batch_size
+        bar = ShowProgress(self.recipe.epochs, steps, batch_size, self.progress.step, self.quiet)
+        try:
+            with self.devices.training(), telling_of_lost_processes(self.hosts, name or str(folder.path)):
+                self.hosts.meet("start")
+                self._fit(folder, bar)
+        finally:  # also where the loss is lost or Ctrl-C is pressed
+            bar.close()
+            if self.progress.log and self.hosts.first:
+                draw_curves(folder)
+        run = self._result(folder)
+        folder.write_json(folder.metrics.name, run.as_json())
+        if self.model is not self.together.detector:
+            copy_variables(self.model, self.together.detector)
+        if self.hosts.first:
+            self._report(folder)
+        self.hosts.share("end")  # until then, process 0 may still be writing
+        return run
+
+    def _report(self, folder: RunFolder) -> None:
+        """Leave the report; a finished run is not lost where that fails."""
+        try:
+            write_report(folder, self.val_split, self.loader.batch(0))
+        except InputError as error:
+            logger.warning("no report: %s", error)
+
+    def _fit(self, folder: RunFolder, bar: ShowProgress) -> None:
+        """Call `fit` for the epochs that are left; for one that was begun, separately, as it is shorter."""
+        steps = self.loader.steps_per_epoch
+        begun = self.progress.step % steps
+        if begun:
+            end = EndWithOwnWeights()
+            self._fit_epochs(folder, bar, self.progress.epochs + 1, steps - begun, [end])
+            end.restore()
+        if not callbacks.is_over(self.recipe, self.progress, self.progress.epochs):
+            self._fit_epochs(folder, bar, self.recipe.epochs, steps, [])
+
+    def _fit_epochs(
+        self,
+        folder: RunFolder,
+        bar: ShowProgress,
+        until: int,
+        steps: int,
+        more: list[keras.callbacks.Callback],
+    ) -> None:
+        recipe, progress = self.recipe, self.progress
+        batches = TimedBatches(self.loader.batches_from(progress.step))
+        chosen = [
+            callbacks.KeepProgress(progress, batches, self.loader),
+            self.together.stop_at_lost_loss(folder, self.loader, progress),
+            self.together.evaluate(folder, recipe, progress, self.val_split),
+            bar,
+            callbacks.WatchScore(recipe, progress),
+            callbacks.LogEpoch(folder, progress),
+            *(callbacks.tensorboard(folder) if recipe.tensorboard and self.hosts.first else ()),
+            self.together.save(folder, progress, self.loader.steps_per_epoch, recipe.save_minutes),
+            *more,
+        ]
+        with self.loader.telling_failure():
+            self.model.fit(
+                batches,
+                epochs=until,
+                initial_epoch=progress.epochs,
+                steps_per_epoch=steps,
+                callbacks=callbacks.LazyLogs(chosen, add_history=True, model=self.model),
+                shuffle=False,
+                verbose=0,
+            )
+
+    def _result(self, folder: RunFolder) -> Run:
+        progress = self.progress
+        images = len(progress.log) * self.loader.steps_per_epoch * self.recipe.batch_size
+        last = progress.log[-1]
+        metrics = {name: value for name, value in last.items() if "loss" in name}
+        return Run(
+            folder.path,
+            folder.model,
+            len(progress.log),
+            images / progress.seconds,
+            progress.seconds,
+            {**metrics, "mAP": progress.best},
+            self.loader.skipped,
+        )

@@ -1,0 +1,7 @@
+"""`python -m ssd_keras` is `ssd`."""
+
+import sys
+
+from ssd_keras.cli import main
+
+sys.exit(main())

@@ -1,0 +1,153 @@
+"""The flags of commands that train in several processes, and the watch over such a process.
+
+When one process of a run dies, the runtime beneath ends the others in its own way, which is no way to talk to
+people. So the command starts itself once more, as its child, keeps the runtime's talk to itself, and says in
+one line what happened.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from typing import IO, TextIO
+
+from cyclopts import Parameter
+
+from ssd_keras.errors import InputError
+from ssd_keras.training.several_hosts import ALONE, Hosts, check_arguments, connect, lost_process
+
+CHILD = "SSD_KERAS_WATCHED"
+"""Set in the environment of a process that is watched."""
+
+LISTENING_SECONDS = 5
+"""After the end of a child, as a process that it has left behind may keep its output open."""
+
+LEAVING_SECONDS = 20
+"""After its last words, a process that waits in vain for the others is ended."""
+
+TALK = re.compile(
+    r"[IWEF]\d{4} [\d:.]+ |WARNING: All log|\[Gloo\]|    @ |\*\*\* |terminate called|  what\(\):|\s*$"
+)
+"""The beginning of a line by the runtime, or an empty one."""
+
+INSIDE_TALK = re.compile(
+    r"(?!ssd: )\w+: |RPC: |Additional GRPC|This is usually|Disable Python buffering|absl::Status"
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Processes:
+    """Options of training in several processes, one a host."""
+
+    coordinator: str | None = None
+    """HOST:PORT at which all processes reach process 0; for several hosts, with JAX."""
+
+    process: int | None = None
+    """The number of this process, from 0."""
+
+    processes: int | None = None
+    """How many there are."""
+
+    def connected(self) -> Hosts:
+        """Join the others, once this process is watched."""
+        if self.coordinator is None or self.process is None or self.processes is None:
+            return ALONE
+        return connect(self.coordinator, self.process, self.processes)
+
+    def is_watcher(self) -> bool:
+        """Tell whether this process is to watch its child; `InputError` where flags are missing or wrong."""
+        given = (self.coordinator, self.process, self.processes)
+        if all(flag is None for flag in given):
+            return False
+        if self.coordinator is None or self.process is None or self.processes is None:
+            raise InputError("--coordinator, --process and --processes go together: give all three")
+        check_arguments(self.coordinator, self.process, self.processes)
+        if CHILD in os.environ:
+            _end_with_the_watcher()
+            return False
+        return self.processes > 1
+
+
+def run_watched(processes: Processes, run: str) -> None:
+    """Run this command again as a child, and say how it ended where it cannot say so itself.
+
+    Args:
+        processes: this one and the others.
+        run: what to resume.
+
+    Raises:
+        SystemExit: with the status of the child, where it ended in its own way and not well.
+        InputError: it was ended because another process is gone.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ssd_keras", *sys.argv[1:]],
+        env={**os.environ, CHILD: "1"},
+        stdin=subprocess.PIPE,  # whose end tells the child that this process is gone
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    listeners = [_Listener(child.stdout, sys.stdout, child), _Listener(child.stderr, sys.stderr, child)]
+    try:
+        status = child.wait()
+    except KeyboardInterrupt:  # which the child got as well
+        status = child.wait(LEAVING_SECONDS)
+    for listener in listeners:
+        listener.join(LISTENING_SECONDS)
+    if status == 0:
+        return
+    if any(listener.told for listener in listeners):
+        raise SystemExit(max(status, 1))
+    assert processes.process is not None
+    assert processes.processes is not None
+    raise InputError(lost_process(processes.process, processes.processes, run))
+
+
+class _Listener(threading.Thread):
+    """Prints what a child says but not what its runtime does.
+
+    Attributes:
+        told: whether the child gave a reason to end.
+    """
+
+    def __init__(self, lines: IO[str], to: TextIO, child: subprocess.Popen[str]) -> None:
+        super().__init__(daemon=True)
+        self.lines = lines
+        self.to = to
+        self.child = child
+        self.told = False
+        self.start()
+
+    def run(self) -> None:
+        """Pass lines on until there are no more."""
+        inside = False
+        for line in self.lines:
+            inside = bool(TALK.match(line)) or (inside and bool(INSIDE_TALK.match(line)))
+            if inside:
+                continue
+            self.to.write(line)
+            self.to.flush()
+            if line.startswith(("ssd: ", "Traceback")) and not self.told:
+                self.told = True
+                leaving = threading.Timer(LEAVING_SECONDS, self.child.kill)
+                leaving.daemon = True
+                leaving.start()
+
+
+def _end_with_the_watcher() -> None:
+    """End this process when the one that watches it is gone, in whatever way."""
+
+    def wait() -> None:
+        while os.read(0, 1024):  # sys.stdin would be locked when Python ends
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,109 @@
+"""What a training run is told before it starts: what its data cannot teach, and what cannot be measured."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ssd_keras.boxes.coverage import measure_coverage
+from ssd_keras.data.checks import image_size
+from ssd_keras.data.inspection.anchor_fit import relative_boxes
+from ssd_keras.data.samples import Dataset, GroundTruth, Split
+from ssd_keras.errors import InputError
+from ssd_keras.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ssd_keras.models.ssd import SSD
+
+logger = logging.getLogger(__name__)
+
+IMAGES_COMPARED = 200
+"""The objects of so many images are compared with the anchors: enough to see that hardly any fits."""
+
+BADLY_COVERED = 0.5
+
+
+def choose_splits(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split | None]:
+    """Give the split to train on and the one to evaluate on during training, if there is one.
+
+    Raises:
+        InputError: a split the recipe names does not exist, or nothing says which one to train on.
+    """
+    train_split = _named(dataset, recipe.train_split) if recipe.train_split else dataset.usual("train")
+    if train_split is None and len(dataset) == 1:
+        train_split = next(iter(dataset.values()))
+    if train_split is None:
+        raise InputError(f"none of the splits {', '.join(dataset)} is 'train': name one with --train-split")
+    if recipe.val_split:
+        return train_split, dataset[recipe.val_split]
+    val_split = dataset.usual("val")
+    return train_split, None if val_split is train_split else val_split
+
+
+def choose_measured_split(val_split: Split | None, recipe: Recipe) -> Split | None:
+    """Give the split to evaluate on during training; None, with a word, where there is nothing to measure.
+
+    Raises:
+        InputError: the recipe asks for what needs a score.
+    """
+    if val_split is None:
+        reason = "no val split"
+    elif not any(_has_something_to_find(sample.ground_truth) for sample in val_split):
+        reason = f"split {val_split.name!r} has no object to be found"
+    else:
+        return val_split
+    for setting, asked in (
+        ("early_stopping", recipe.early_stopping),
+        ("schedule: plateau", recipe.schedule == "plateau"),
+    ):
+        if asked:
+            raise InputError(f"{setting} needs a score: {reason}; name another with --val-split")
+    logger.info("%s: nothing is measured during training, and the last model is kept as it is", reason)
+    return None
+
+
+def say_what_is_missing(model: SSD, split: Split, batch_size: int) -> None:
+    """Log what a split cannot teach a detector."""
+    if len(split) < batch_size:
+        logger.info(
+            "batch_size %d is more than the images there are (%d): a step shows them repeatedly",
+            batch_size,
+            len(split),
+        )
+    labels = [sample.ground_truth.labels for sample in split]
+    counts = np.bincount(np.concatenate(labels), minlength=len(model.class_names))
+    missing = [name for name, count in zip(model.class_names, counts, strict=True) if not count]
+    if missing:
+        logger.info("no example of %s to learn from in split %r", ", ".join(missing), split.name)
+    _say_what_anchors_miss(model, split)
+
+
+def _say_what_anchors_miss(model: SSD, split: Split) -> None:
+    """Log if most objects overlap with no anchor by half: they are hardly learned."""
+    labelled = [sample for sample in split if len(sample.ground_truth)][:IMAGES_COMPARED]
+    sizes = [image_size(sample.image) for sample in labelled]
+    compared = relative_boxes([sample.ground_truth for sample in labelled], sizes)
+    if not len(compared):
+        return
+    feature_sizes = [(feature.shape[1], feature.shape[2]) for feature in model.backbone.outputs]
+    coverage = measure_coverage(model.anchors, model.image_size, feature_sizes, compared)
+    if coverage.share < BADLY_COVERED:
+        logger.info(
+            "only %.0f %% of the objects overlap with an anchor by half: 'ssd anchors' says which anchors "
+            "would fit them, or choose a larger image_size",
+            100 * coverage.share,
+        )
+
+
+def _named(dataset: Dataset, name: str) -> Split:
+    """Give a split, or several joined with +, as in trainval+test; an image in two of them comes once."""
+    if name in dataset or "+" not in name:
+        return dataset[name]
+    samples = {id(sample): sample for part in name.split("+") for sample in dataset[part]}
+    return Split(name, tuple(samples.values()), dataset.class_names)
+
+
+def _has_something_to_find(truth: GroundTruth) -> bool:
+    return not (truth.difficult | truth.crowd).all()

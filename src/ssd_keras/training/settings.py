@@ -1,0 +1,92 @@
+"""The groups of settings within a recipe: anchors, loss, augmentation."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_serializer
+
+
+class AnchorSettings(BaseModel):
+    """Changes of the preset's anchors; what is not given stays as it is there."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    sizes: str | None = Field(
+        None, description="One of the preset's sets, such as voc or coco; by default its first."
+    )
+    min_sizes: tuple[PositiveFloat, ...] | None = Field(
+        None, description="Side of the first square in pixels of the input, one per predictor layer."
+    )
+    max_sizes: tuple[PositiveFloat | None, ...] | None = Field(
+        None, description="With min_sizes gives the side of the second square; null for none."
+    )
+    scales: tuple[PositiveFloat, ...] | None = Field(
+        None,
+        description="For ssd7: relative to the image's shorter side, one per predictor layer and one more.",
+    )
+    aspect_ratios: tuple[PositiveFloat, ...] | None = Field(
+        None, description="Width over height, the same for all predictor layers."
+    )
+    aspect_ratios_per_layer: tuple[tuple[PositiveFloat, ...], ...] | None = Field(
+        None, description="Width over height, for each predictor layer."
+    )
+    steps: tuple[PositiveFloat | None, ...] | None = Field(
+        None,
+        description="Distance of the centres in pixels, one per predictor layer; null: they spread evenly.",
+    )
+
+
+class AugmentationSettings(BaseModel):
+    """The chain of augmentation and what is changed in it."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    chain: Literal["ssd", "constant_size", "variable_size", "satellite", "none"] = Field(
+        "ssd", description="The paper's chain, one of the Keras port of 2018, or none."
+    )
+    operations: list[Any] | None = Field(
+        None,
+        min_length=1,
+        description="In place of a chain: operations by name, with settings as in {flip: {probability: 1}}, "
+        "or FILE.py:FUNCTION of a sample.",
+    )
+    expand_probability: float = Field(
+        0.5, ge=0, le=1, description="ssd: how often the image is made smaller."
+    )
+    expand_max_ratio: float = Field(4.0, ge=1, description="ssd: at most how many times smaller.")
+    crop_min_scale: float = Field(0.3, ge=0.01, le=1, description="ssd: smallest side of a crop.")
+    horizontal_flip: float = Field(0.5, ge=0, le=1, description="Probability.")
+    vertical_flip: float | None = Field(
+        None, ge=0, le=1, description="Probability; by default 0, and 0.5 of satellite."
+    )
+
+    @field_serializer("operations")
+    def _written(self, operations: list[Any] | None) -> list[Any] | None:
+        from ssd_keras.data.augment.operations import as_recipe_entries  # which takes time to import
+
+        return None if operations is None else as_recipe_entries(operations)
+
+
+class LossSettings(BaseModel):
+    """What is changed in the loss; what is not given stays as the preset has it: the original's."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    classification: Literal["softmax", "focal"] | None = Field(
+        None, description="Cross-entropy with hard negatives, or focal loss over all anchors."
+    )
+    focal_gamma: float | None = Field(None, ge=0, description="How much sure anchors count less.")
+    focal_alpha: float | None = Field(None, gt=0, lt=1, description="Weight of objects against background.")
+    label_smoothing: float | None = Field(
+        None, ge=0, lt=1, description="Probability spread over all classes."
+    )
+    location: Literal["smooth_l1", "giou", "diou", "ciou"] | None = Field(
+        None, description="Distance of the offsets, or of the boxes."
+    )
+    location_weight: float | None = Field(None, ge=0, description="Of the second term against the first.")
+    negatives: Literal["image", "batch"] | None = Field(
+        None, description="Choose the hardest of each image, as the original, or of the whole batch."
+    )
+    neg_pos_ratio: float | None = Field(None, ge=0, description="Negatives per matched anchor, at most.")
+    min_negatives: int | None = Field(None, ge=0, description="With negatives: batch, at least so many.")

@@ -1,0 +1,103 @@
+"""What is said before a run starts: splits, what cannot be learned, what cannot be measured."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scenes import CLASSES, sample
+
+from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
+from ssd_keras.errors import InputError
+from ssd_keras.models.building import build_preset
+from ssd_keras.training.expectations import choose_measured_split, choose_splits, say_what_is_missing
+from ssd_keras.training.recipe import make_recipe
+
+
+def split_of(*samples, name="train"):
+    return Split(name, samples, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_preset(
+        "ssd7", CLASSES, image_size=(96, 128), anchor_changes={"scales": (0.25, 0.35, 0.5, 0.7, 0.9)}
+    )
+
+
+def said_of(model, split, caplog, batch_size=2):
+    with caplog.at_level("INFO", "ssd_keras"):
+        say_what_is_missing(model, split, batch_size)
+    return caplog.text
+
+
+def whole_image(label):
+    """Give an image with one object of half its size, which fits the anchors."""
+    truth = GroundTruth(np.array([[32, 24, 96, 72]], np.float32), np.array([label]))
+    return Sample(sample(0).image, truth, f"{label}")
+
+
+def test_nothing_is_said_where_all_is_well(model, caplog):
+    assert said_of(model, split_of(*map(whole_image, range(2))), caplog) == ""
+
+
+def test_a_batch_larger_than_the_split(model, caplog):
+    assert "batch_size 2 is more than the images there are (1)" in said_of(model, split_of(sample(0)), caplog)
+
+
+def test_a_class_without_an_example(model, caplog):
+    only_red = [
+        dataclasses.replace(one, ground_truth=GroundTruth(one.ground_truth.boxes_px, np.ones(2, np.int32)))
+        for one in map(sample, range(3))
+    ]
+    assert "no example of blue to learn from in split 'train'" in said_of(model, split_of(*only_red), caplog)
+
+
+def test_objects_smaller_than_any_anchor(model, caplog):
+    tiny = Sample(
+        sample(0).image, GroundTruth(np.array([[5, 5, 9, 9]] * 2, np.float32), np.arange(2)), "tiny"
+    )
+    assert "only 0 % of the objects overlap with an anchor by half" in said_of(
+        model, split_of(tiny, tiny), caplog
+    )
+
+
+def test_images_without_any_object_are_no_error(model, caplog):
+    assert "no example of blue, red" in said_of(model, split_of(*(sample(n, 0) for n in range(3))), caplog)
+
+
+def test_several_splits_are_joined_with_a_plus():
+    a, b, c = map(sample, range(3))
+    dataset = Dataset(CLASSES, {"trainval": split_of(a, b), "test": split_of(b, c)}, "voc")
+    chosen, _ = choose_splits(dataset, make_recipe({"train_split": "trainval+test"}))
+    assert chosen.name == "trainval+test"
+    assert list(chosen) == [a, b, c]
+    with pytest.raises(InputError, match="no split 'val'"):
+        choose_splits(dataset, make_recipe({"train_split": "trainval+val"}))
+
+
+def difficult(number):
+    one = sample(number)
+    truth = GroundTruth(one.ground_truth.boxes_px, one.ground_truth.labels, np.ones(2, bool))
+    return dataclasses.replace(one, ground_truth=truth)
+
+
+@pytest.mark.parametrize(
+    ("split", "reason"),
+    [
+        (None, "no val split"),
+        (split_of(sample(1, 0), name="val"), "split 'val' has no object to be found"),
+        (split_of(difficult(1), name="val"), "split 'val' has no object to be found"),
+    ],
+)
+def test_where_nothing_can_be_measured(split, reason, caplog):
+    with caplog.at_level("INFO", "ssd_keras"):
+        assert choose_measured_split(split, make_recipe({})) is None
+    assert f"{reason}: nothing is measured" in caplog.text
+    for settings in ({"early_stopping": 3}, {"schedule": "plateau"}):
+        with pytest.raises(InputError, match=f"needs a score: {reason}"):
+            choose_measured_split(split, make_recipe(settings))
+
+
+def test_a_split_with_objects_is_measured():
+    split = split_of(sample(1, 0), sample(2), name="val")
+    assert choose_measured_split(split, make_recipe({"early_stopping": 3})) is split

@@ -1,0 +1,290 @@
+"""A run that is killed goes on as if nothing had happened: bit for bit, on one CPU."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from scenes import CLASSES, write_data
+
+from ssd_keras.cli import main
+from ssd_keras.data.formats import open_dataset
+from ssd_keras.errors import InputError
+from ssd_keras.inference.detector import load_detector
+from ssd_keras.training.callbacks import SaveCheckpoints
+from ssd_keras.training.checkpoints import Checkpoints
+from ssd_keras.training.initial_model import build_model
+from ssd_keras.training.recipe import make_recipe, write_recipe
+from ssd_keras.training.run_folder import RunFolder
+from ssd_keras.training.trainer import resume, train
+
+STEPS = 3
+EPOCHS = 4
+SETTINGS = {
+    "image_size": (64, 96),
+    "epochs": EPOCHS,
+    "batch_size": 4,
+    "evaluate_every": 2,
+    "anchors": {"scales": [0.25, 0.35, 0.5, 0.7, 0.9]},
+    "optimizer": "sgd",
+    "learning_rate": 0.01,
+    "weight_decay": 5e-4,
+    "accumulate": 2,
+    "ema_momentum": 0.9,
+    "save_minutes": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data") / "set", train=4 * STEPS + 1, val=3, test=0)
+
+
+@pytest.fixture(scope="module")
+def dataset(data):
+    return open_dataset(data, CLASSES)
+
+
+@pytest.fixture(scope="module")
+def recipe(data):
+    return make_recipe({**SETTINGS, "data": data, "class_names": CLASSES})
+
+
+def in_folder(recipe, folder, **changes):
+    return make_recipe({**recipe.model_dump(exclude_unset=True), "out": folder, **changes})
+
+
+@pytest.fixture(scope="module")
+def whole(dataset, recipe, tmp_path_factory):
+    """The folder of a run that was never stopped."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    chosen = in_folder(recipe, folder)
+    train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    return folder
+
+
+def weights_of(folder):
+    with np.load(max((folder / "checkpoints").glob("step-*.npz"))) as archive:
+        return {name: archive[name] for name in archive.files if name != "progress"}
+
+
+def log_of(folder):
+    """The log without what the machine decides."""
+    with (folder / "log.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if k not in ("images_per_second", "waiting")} for row in rows]
+
+
+def assert_the_same_run(folder, whole):
+    ours, theirs = weights_of(folder), weights_of(whole)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_array_equal(ours[name], values, err_msg=name)
+    assert log_of(folder) == log_of(whole)
+    for file in ("best.keras", "last.keras"):
+        pairs = zip(load_detector(folder / file).weights, load_detector(whole / file).weights, strict=True)
+        for mine, other in pairs:
+            np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (mine, other)))
+
+
+class KilledError(Exception):
+    """Stands for a kill, at a point of the test's choice."""
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Stop runs right before or after the checkpoint of a step is written."""
+
+    def arrange(step, before=False):
+        save = Checkpoints.save
+
+        def saving(self, model, progress):
+            if before and progress.step == step:
+                raise KilledError
+            path = save(self, model, progress)
+            if progress.step == step:
+                raise KilledError
+            return path
+
+        monkeypatch.setattr(Checkpoints, "save", saving)
+
+    yield arrange
+    monkeypatch.undo()
+
+
+def stopped_run(dataset, recipe, folder, monkeypatch, stop_at, step, before=False):
+    chosen = in_folder(recipe, folder)
+    stop_at(step, before)
+    with pytest.raises(KilledError):
+        train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("step", [0, STEPS, STEPS + 1, STEPS * EPOCHS - 1])
+def test_it_goes_on_bit_for_bit_from_any_step(dataset, recipe, whole, tmp_path, monkeypatch, stop_at, step):
+    stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, step)
+    run = resume(tmp_path / "run", dataset, quiet=True)
+    assert run.epochs == EPOCHS
+    assert_the_same_run(tmp_path / "run", whole)
+
+
+def test_an_epoch_whose_end_was_not_saved_is_ended_again(
+    dataset, recipe, whole, tmp_path, monkeypatch, stop_at
+):
+    end_epoch = SaveCheckpoints.on_epoch_end
+
+    def stop_in_the_second(self, epoch, logs=None):
+        if epoch == 1:
+            raise KilledError
+        end_epoch(self, epoch, logs)
+
+    chosen = in_folder(recipe, tmp_path / "run")
+    monkeypatch.setattr(SaveCheckpoints, "on_epoch_end", stop_in_the_second)
+    with pytest.raises(KilledError):
+        train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    monkeypatch.undo()
+    assert len(log_of(tmp_path / "run")) == 2
+    resume(tmp_path / "run", dataset, quiet=True)
+    assert_the_same_run(tmp_path / "run", whole)
+
+
+@pytest.mark.slow
+def test_it_survives_kills_at_random_points(data, recipe, whole, tmp_path):
+    """Kill -9 the command again and again, also while it saves; what it makes in the end is the same."""
+    folder = tmp_path / "run"
+    chosen = in_folder(recipe, folder)
+    command = [sys.executable, "-m", "ssd_keras"]
+    write_recipe(chosen, tmp_path / "recipe.yaml")
+    draw = random.Random(5)
+    arguments, kills = ["train", str(tmp_path / "recipe.yaml")], 0
+    while kills < 6:
+        with subprocess.Popen(
+            [*command, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            while not list(folder.glob("checkpoints/step-*.npz")) and process.poll() is None:
+                time.sleep(0.05)
+            begun = {path.name for path in folder.glob("checkpoints/*")}
+            while {path.name for path in folder.glob("checkpoints/*")} == begun and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(draw.random() * 0.4)
+            if process.poll() is not None:
+                break
+            process.kill()
+        arguments, kills = ["resume", str(folder)], kills + 1
+    assert kills >= 2
+    done = subprocess.run([*command, "resume", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 or "is finished" in done.stderr, done.stderr
+    assert_the_same_run(folder, whole)
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
+    dataset, recipe, whole, tmp_path, monkeypatch, stop_at, caplog
+):
+    stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, 5)
+    newest = max((tmp_path / "run" / "checkpoints").iterdir())
+    os.truncate(newest, newest.stat().st_size // 2)
+    with caplog.at_level("INFO", "ssd_keras"):
+        resume(tmp_path / "run", dataset, quiet=True)
+    assert "step-00000005.npz is damaged" in caplog.text
+    assert "going on after step 4" in caplog.text
+    assert_the_same_run(tmp_path / "run", whole)
+
+
+@pytest.fixture
+def stopped(dataset, recipe, tmp_path, monkeypatch, stop_at):
+    stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, 4)
+    return tmp_path / "run"
+
+
+def test_other_data_are_refused(stopped, tmp_path):
+    other = open_dataset(write_data(tmp_path / "other", train=4 * STEPS + 2, val=3, test=0), CLASSES)
+    with pytest.raises(InputError, match="other images or labels"):
+        resume(stopped, other, quiet=True)
+
+
+def test_a_checkpoint_of_another_model_is_refused(stopped, dataset):
+    text = (stopped / "recipe.yaml").read_text().replace("accumulate: 2", "accumulate: 1")
+    (stopped / "recipe.yaml").write_text(text)
+    with pytest.raises(InputError, match="checkpoint of another model"):
+        resume(stopped, dataset, quiet=True)
+
+
+@pytest.mark.parametrize("file", ["recipe.yaml", "model.json"])
+def test_a_run_folder_without_its_parts_is_refused_in_one_line(stopped, capsys, file):
+    (stopped / file).unlink()
+    assert main(["resume", str(stopped)]) == 1
+    said = capsys.readouterr().err
+    assert f"it has no {file}" in said
+    assert said.count("\n") == 1
+
+
+def test_a_damaged_description_of_the_model_is_refused(stopped, capsys):
+    (stopped / "model.json").write_text('{"module": "os"}')
+    assert main(["resume", str(stopped)]) == 1
+    assert "model.json cannot be read" in capsys.readouterr().err
+
+
+def test_a_finished_run_says_so(whole, capsys):
+    assert main(["resume", str(whole)]) == 1
+    assert "is finished: to train on, ssd train --weights" in capsys.readouterr().err
+
+
+def test_two_processes_do_not_train_in_one_folder(stopped, capsys):
+    with RunFolder(stopped).locked():
+        assert main(["resume", str(stopped)]) == 1
+    assert "another process is training in" in capsys.readouterr().err
+
+
+def test_the_command_goes_on(stopped, whole, capsys):
+    assert main(["resume", str(stopped), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["run"] == str(stopped)
+    assert printed["epochs"] == EPOCHS
+    assert_the_same_run(stopped, whole)
+
+
+def test_a_full_disk_stops_the_run_in_one_line_and_it_goes_on_when_there_is_room(
+    dataset, recipe, whole, tmp_path
+):
+    """A limit on the size of files stands for the full disk: the system refuses to write more."""
+    folder = tmp_path / "run"
+    largest = max(path.stat().st_size for path in (whole / "checkpoints").iterdir())
+    chosen = in_folder(recipe, folder)
+    train_until_full = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from ssd_keras.training.checkpoints import Checkpoints\n"
+        "save = Checkpoints.save\n"
+        "def saving(self, model, progress):\n"
+        "    if progress.step == 4:\n"
+        f"        resource.setrlimit(resource.RLIMIT_FSIZE, ({largest // 2}, {largest // 2}))\n"
+        "    return save(self, model, progress)\n"
+        "Checkpoints.save = saving\n"
+        "from ssd_keras.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    write_recipe(chosen, tmp_path / "recipe.yaml")
+    command = [sys.executable, "-c", train_until_full, "train", str(tmp_path / "recipe.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert "step-00000004.npz cannot be written" in last
+    assert "Traceback" not in done.stderr
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {
+        "step-00000002.npz", "step-00000003.npz"
+    }  # fmt: skip
+    resume(folder, dataset, quiet=True)
+    assert_the_same_run(folder, whole)
+    shutil.rmtree(folder)
+
+
+def test_two_runs_of_one_seed_are_the_same(dataset, recipe, whole, tmp_path):
+    chosen = in_folder(recipe, tmp_path / "again")
+    train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    assert_the_same_run(tmp_path / "again", whole)
