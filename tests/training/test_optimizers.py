@@ -66,6 +66,16 @@ def test_adam_decays_kernels_only_and_directly(model, optimizer):
         np.testing.assert_allclose(after[path], weight * (0.95 if path.endswith("kernel") else 1), rtol=1e-5)
 
 
+def test_decay_follows_the_factors_of_the_learning_rate(model):
+    factors = {"conv1": 0, "elu4_mbox_conf": 0.5}
+    optimizer = optimizer_of(model, optimizer="adamw", weight_decay=0.1, learning_rate_factors=factors)
+    optimizer.build(model.trainable_variables)
+    optimizer.rate_factor.assign(0.1)
+    before, after = apply_to(model, optimizer)
+    for path, kept in (("conv1/kernel", 1), ("conv2/kernel", 0.995), ("elu4_mbox_conf/kernel", 0.9975)):
+        np.testing.assert_allclose(after[path], kept * before[path], rtol=1e-5)
+
+
 def test_no_weight_is_decayed_twice(model):
     assert not model.losses
 

@@ -97,6 +97,13 @@ def test_the_recipes_of_the_project_are_valid(file):
         ({"learning_rate_factors": {"bias": -1}}, "learning_rate_factors.bias is -1"),
         ({"precision": "float64"}, "precision is 'float64'"),
         ({"early_stopping": 0}, "early_stopping is 0"),
+        ({"seed": 2**32}, "seed is 4294967296"),
+        ({"milestones": [1e300]}, "milestones.0 is 1e+300"),
+        ({"schedule": "multi_step"}, "schedule multi_step needs milestones"),
+        ({"devices": 0}, "devices is 0"),
+        ({"loss": "focal"}, "loss is 'focal': write its keys below it"),
+        ({"image_size": 300}, "image_size is 300: write a list, as in [a, b]"),
+        ({"variances": [0.1]}, "variances is [0.1]: values are missing"),
         ({"loss": {"label_smoothing": 1}}, "loss.label_smoothing is 1"),
     ],
 )
@@ -111,3 +118,17 @@ def test_settings_of_training_are_checked(settings, said):
 def test_every_field_refuses_what_it_cannot_be(field):
     with pytest.raises(InputError, match=field):
         make_recipe({field: {"no": {"such": "thing"}}})
+
+
+def test_one_name_stands_for_a_list_of_one():
+    assert make_recipe({"freeze": "backbone", "class_names": "red"}).freeze == ("backbone",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("epochs: 3\nepochs: 4", "the key 'epochs' stands twice"), ("1: 2", "holds no settings")],
+)
+def test_yaml_that_says_two_things_or_nothing_is_refused(tmp_path, text, said):
+    (tmp_path / "recipe.yaml").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_recipe(tmp_path / "recipe.yaml")

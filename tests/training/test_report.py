@@ -82,7 +82,9 @@ class Page(HTMLParser):
 
 
 def make_run(path, names=CLASSES, **settings):
-    folder = RunFolder.create(make_recipe({**SETTINGS, **settings, "out": path}))
+    recipe = make_recipe({**SETTINGS, **settings, "out": path})
+    folder = RunFolder.create(recipe)
+    folder.begin(recipe)
     folder.log.write_text(as_csv(LOG))
     folder.write_json("metrics.json", RUN)
     save_detector(build_model(folder.recipe, names), folder.best_model)
@@ -91,6 +93,11 @@ def make_run(path, names=CLASSES, **settings):
 
 def split_of(*samples, names=CLASSES):
     return Split("val", samples, names)
+
+
+def with_batch(folder, batch):
+    folder.keep_batch(folder.first_batch, batch)
+    return folder
 
 
 def first_batch(count=2):
@@ -110,7 +117,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(folder):
-    return read_page(write_report(folder, split_of(*map(sample, range(4))), first_batch()))
+    return read_page(write_report(with_batch(folder, first_batch()), split_of(*map(sample, range(4)))))
 
 
 @pytest.fixture
@@ -195,14 +202,16 @@ def test_the_first_batch_is_shown_with_its_boxes(page):
 
 
 def test_a_large_batch_is_shown_in_part(folder):
-    shown = read_page(write_report(folder, None, first_batch(20)))
+    shown = read_page(write_report(with_batch(folder, first_batch(20)), None))
     assert len(shown.all("img")) == 16
     assert "16 of 20 images" in shown.text
 
 
 def test_a_batch_without_objects_is_shown(folder):
     images, truth = first_batch()
-    shown = read_page(write_report(folder, None, (images, truth | {"labels": np.full((2, 2), -1, np.int32)})))
+    shown = read_page(
+        write_report(with_batch(folder, (images, truth | {"labels": np.full((2, 2), -1, np.int32)})), None)
+    )
     assert "no object" in shown.text
 
 
@@ -274,7 +283,7 @@ def test_coco(tmp_path, perfect):
 
 
 def test_without_a_val_split_one_sentence_says_so(folder):
-    shown = read_page(write_report(folder, None, first_batch()))
+    shown = read_page(write_report(with_batch(folder, first_batch()), None))
     assert "There is no val split, so nothing is known" in shown.text
     assert "Confusion" not in shown.text
     assert len(shown.all("img")) == 2
@@ -309,7 +318,7 @@ def test_names_are_never_taken_for_html(tmp_path, perfect):
     one = sample(0)
     strange = Sample(one.image, one.ground_truth, "<svg onload=alert(3)>\ud800\n.jpg")
     split = Split("<i>val", (strange,), names)
-    shown = read_page(write_report(run, split, first_batch()))
+    shown = read_page(write_report(with_batch(run, first_batch()), split))
     assert shown.open == []
     assert not shown.all("script")
     assert "of <i>val by the rules" in shown.text
@@ -355,7 +364,7 @@ def test_a_folder_half_deleted(tmp_path):
     folder.best_model.unlink()
     folder.metrics.write_text("{")
     (folder.path / "versions.json").unlink()
-    shown = read_page(write_report(folder, split_of(sample(0)), first_batch())).text
+    shown = read_page(write_report(with_batch(folder, first_batch()), split_of(sample(0)))).text
     for said in ("The model of this run could not be looked at", "Not recorded.", "not measured", "1 red"):
         assert said in shown
 
@@ -363,7 +372,7 @@ def test_a_folder_half_deleted(tmp_path):
 def test_without_a_model_the_classes_of_the_batch_are_numbers(tmp_path):
     folder = make_run(tmp_path / "run")
     folder.best_model.unlink()
-    assert "1 class 1" in read_page(write_report(folder, None, first_batch())).text
+    assert "1 class 1" in read_page(write_report(with_batch(folder, first_batch()), None)).text
 
 
 def test_images_left_out_are_told(tmp_path):

@@ -127,7 +127,7 @@ def stopped_run(dataset, recipe, folder, monkeypatch, stop_at, step, before=Fals
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("step", [0, STEPS, STEPS + 1, STEPS * EPOCHS - 1])
+@pytest.mark.parametrize("step", [1, STEPS, STEPS * EPOCHS - 1])
 def test_it_goes_on_bit_for_bit_from_any_step(dataset, recipe, whole, tmp_path, monkeypatch, stop_at, step):
     stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, step)
     run = resume(tmp_path / "run", dataset, quiet=True)
@@ -209,11 +209,72 @@ def test_other_data_are_refused(stopped, tmp_path):
         resume(stopped, other, quiet=True)
 
 
-def test_a_checkpoint_of_another_model_is_refused(stopped, dataset):
-    text = (stopped / "recipe.yaml").read_text().replace("accumulate: 2", "accumulate: 1")
-    (stopped / "recipe.yaml").write_text(text)
-    with pytest.raises(InputError, match="checkpoint of another model"):
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("batch_size: 4", "batch_size: 2", "batch_size is 2 and was 4 when the run began"),
+        ("seed: 0", "seed: 1", "seed is 1 and was 0"),
+        ("accumulate: 2", "accumulate: 1", "checkpoint of another model"),
+    ],
+)
+def test_changed_settings_are_refused(stopped, dataset, old, new, said):
+    recipe = stopped / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace(old, new))
+    with pytest.raises(InputError, match=said):
         resume(stopped, dataset, quiet=True)
+
+
+def test_it_goes_on_from_any_working_directory(stopped, whole, monkeypatch):
+    monkeypatch.chdir("/")
+    assert main(["resume", str(stopped), "--json"]) == 0
+    assert_the_same_run(stopped, whole)
+
+
+def test_data_given_relative_are_kept_absolute(data, recipe, dataset, tmp_path, monkeypatch, stop_at):
+    monkeypatch.chdir(data.parent)
+    relative = in_folder(recipe, tmp_path / "run", data=data.name)
+    stop_at(0)
+    with pytest.raises(KilledError):
+        train(build_model(relative, CLASSES), dataset, relative, quiet=True)
+    monkeypatch.undo()
+    assert not (tmp_path / "run" / "recipe.yaml").exists()  # killed before it was a run: the folder is free
+    chosen = in_folder(recipe, tmp_path / "run", data=data.name, epochs=1)
+    monkeypatch.chdir(data.parent)
+    train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    assert RunFolder(tmp_path / "run").recipe.data == (data.absolute(),)
+
+
+def test_a_base_network_of_the_users_with_layers_of_its_own_goes_on(
+    dataset, recipe, tmp_path, monkeypatch, stop_at
+):
+    (tmp_path / "net.py").write_text(
+        "import keras\n"
+        "class Twice(keras.layers.Layer):\n"
+        "    def call(self, inputs):\n"
+        "        return 2 * inputs\n"
+        "def net(image):\n"
+        "    one = keras.layers.Conv2D(8, 3, strides=8, padding='same', activation='relu')(Twice()(image))\n"
+        "    return [one, keras.layers.Conv2D(8, 3, strides=2, padding='same', activation='relu')(one)]\n"
+    )
+    chosen = in_folder(
+        recipe, tmp_path / "run", backbone=f"{tmp_path / 'net.py'}:net", epochs=2, anchors={"sizes": "voc"}
+    )
+    stop_at(4)
+    with pytest.raises(KilledError):
+        train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    monkeypatch.undo()
+    assert resume(tmp_path / "run", dataset, quiet=True).epochs == 2
+
+
+def test_ctrl_c_says_how_to_go_on(dataset, recipe, tmp_path, monkeypatch, caplog):
+    def interrupted(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SaveCheckpoints, "on_train_batch_end", interrupted)
+    chosen = in_folder(recipe, tmp_path / "run")
+    with caplog.at_level("INFO", "ssd_keras"), pytest.raises(KeyboardInterrupt):
+        train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    assert f"go on with 'ssd resume {tmp_path / 'run'}'" in caplog.text
 
 
 @pytest.mark.parametrize("file", ["recipe.yaml", "model.json"])

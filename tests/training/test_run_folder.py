@@ -10,14 +10,17 @@ from ssd_keras.training.run_folder import RunFolder, free_folder
 
 
 def test_recipe_and_versions_are_written(tmp_path):
-    folder = RunFolder.create(Recipe(out=tmp_path / "run", epochs=3))
+    recipe = Recipe(out=tmp_path / "run", epochs=3)
+    folder = RunFolder.create(recipe)
+    assert not (folder.path / "recipe.yaml").exists()  # it is no run yet
+    folder.begin(recipe)
     assert read_recipe(folder.path / "recipe.yaml").epochs == 3
     versions = json.loads((folder.path / "versions.json").read_text())
     assert {"backend", "python", "machine", "keras", "numpy"} <= versions.keys()
 
 
 def test_a_folder_that_holds_a_run_is_refused(tmp_path):
-    RunFolder.create(Recipe(out=tmp_path))
+    RunFolder.create(Recipe(out=tmp_path)).begin(Recipe(out=tmp_path))
     with pytest.raises(InputError, match="already holds a run"):
         RunFolder.create(Recipe(out=tmp_path))
 

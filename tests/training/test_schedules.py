@@ -41,7 +41,3 @@ def test_the_rate_falls_at_each_milestone():
 def test_milestones_go_with_a_warmup():
     settings = {"epochs": 10, "warmup_epochs": 1, "schedule": "multi_step", "milestones": (2,)}
     assert [rate(step, **settings) for step in (5, 15, 25)] == pytest.approx([0.05, 0.1, 0.01])
-
-
-def test_without_milestones_the_rate_stays():
-    assert rate(99, warmup_epochs=0, schedule="multi_step") == 0.1

@@ -54,7 +54,7 @@ def test_a_run_leaves_everything_behind(finished):
     files = {file.name for file in run.folder.iterdir()}
     assert files == {
         "recipe.yaml", "versions.json", "model.json", "log.csv", "metrics.json", "curves.png", "best.keras",
-        "last.keras", "checkpoints", "report.html", ".lock",
+        "last.keras", "checkpoints", "report.html", "first-batch.npz", ".lock",
     }  # fmt: skip
     log = read_log(run.folder / "log.csv")
     assert log["epoch"] == [1, 2]

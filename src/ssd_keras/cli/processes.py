@@ -35,7 +35,7 @@ TALK = re.compile(
 """The beginning of a line by the runtime, or an empty one."""
 
 INSIDE_TALK = re.compile(
-    r"(?!ssd: )\w+: |RPC: |Additional GRPC|This is usually|Disable Python buffering|absl::Status"
+    r"(?!ssd: )\w+: |:\w+:|\s|RPC: |Additional GRPC|This is usually|Disable Python buffering|absl::Status"
 )
 
 

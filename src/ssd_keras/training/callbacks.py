@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -115,6 +116,11 @@ class StopAtLostLoss(keras.callbacks.Callback):
         if not weights_are_finite(self.model):
             self._stop(self.progress.step, "the weights are")
 
+    def _kept(self, step: int) -> Path:
+        return self.folder.keep_batch(
+            self.folder.path / f"lost-batch-{step}.npz", self.loader.batch(step - 1)
+        )
+
     def _check(self) -> None:
         if self._earlier and not math.isfinite(float(self._earlier[1])):
             self._stop(self._earlier[0], "the loss is")
@@ -126,7 +132,7 @@ class StopAtLostLoss(keras.callbacks.Callback):
         raise InputError(
             f"{what} not finite at step {step}, with the images "
             f"{', '.join(self.loader.names_of_batch(step - 1))}: look at that batch in "
-            f"{self.folder.keep_batch(step, self.loader.batch(step - 1))}, or lower learning_rate; {good}"
+            f"{self._kept(step)}, or lower learning_rate; {good}"
         )
 
 

@@ -47,7 +47,8 @@ class Progress:
         seconds: time spent in finished epochs, evaluation and saving included.
         epoch_seconds: time spent in the steps of the epoch that is going on.
         waited: that part of it in which a step waited for data.
-        digest: of the images and labels trained on.
+        digest: of the images and labels trained on and measured with.
+        recipe: the settings it began with.
     """
 
     step: int = 0
@@ -60,6 +61,7 @@ class Progress:
     epoch_seconds: float = 0.0
     waited: float = 0.0
     digest: str = ""
+    recipe: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Checkpoints:
             _put(arrays, model, path)
             set_random_state(random)
             return progress
-        raise InputError(f"{self.folder} holds no undamaged checkpoint: train anew with 'ssd train'")
+        raise InputError(f"{self.folder} holds no undamaged checkpoint: remove the run folder and train anew")
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("step-*.npz"), reverse=True)

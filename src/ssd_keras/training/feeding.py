@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from ssd_keras.data.augment.chains import CHAINS
 from ssd_keras.data.augment.crops import BatchSampler, Expand
 from ssd_keras.data.augment.one_touch import Augmentation
 from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, as_recipe_entries, make_operations
 from ssd_keras.data.cache import ImageCache
+from ssd_keras.data.images import ImageSource
 from ssd_keras.data.samples import Split
 from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe
@@ -80,14 +82,25 @@ def _operation_chain(settings: AugmentationSettings, split: Split) -> OperationC
     return OperationChain(make_operations(entries)).with_partners(PartnersFrom(split))
 
 
-def digest_of(split: Split) -> str:
-    """Give a digest of the images' names and their labels, by which other data are noticed."""
+def digest_of(*splits: Split | None) -> str:
+    """Give a digest of classes, labels, and images' names and sizes, by which other data are noticed."""
     digest = hashlib.sha256()
-    for sample in split:
-        truth = sample.ground_truth
-        digest.update(f"{sample.name}\n".encode())
-        digest.update(truth.boxes_px.tobytes() + truth.labels.tobytes())
+    for split in filter(None, splits):
+        digest.update("\n".join(split.class_names).encode())
+        for sample in split:
+            truth = sample.ground_truth
+            digest.update(f"{sample.name} {_bytes_of(sample.image)}\n".encode(errors="surrogateescape"))
+            for column in (truth.boxes_px, truth.labels, truth.difficult, truth.crowd):
+                digest.update(column.tobytes())
     return digest.hexdigest()
+
+
+def _bytes_of(image: ImageSource) -> int:
+    """Give the size of an image's file, without reading it; 0 of one that is gone or in a pack."""
+    try:
+        return image.stat().st_size if isinstance(image, Path) else 0
+    except OSError:
+        return 0
 
 
 def make_cache(recipe: Recipe) -> ImageCache | None:

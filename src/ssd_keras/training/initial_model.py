@@ -49,6 +49,8 @@ def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
     finally:
         keras.config.set_dtype_policy(before)
     changes = recipe.loss.model_dump(exclude_none=True)
+    if "focal_alpha" in recipe.loss.model_fields_set:  # where null has a meaning
+        changes["focal_alpha"] = recipe.loss.focal_alpha
     model.multibox_loss = dataclasses.replace(model.multibox_loss, **changes)
     if recipe.loss.classification == "focal" and not _is_file(recipe.weights):
         expect_background(model)
@@ -85,7 +87,9 @@ def _build(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
         "anchor_changes": _anchor_changes(recipe.anchors),
         "backbone_options": recipe.backbone_options,
     }
-    changes: dict[str, Any] = {name: value for name, value in settings.items() if value}
+    changes: dict[str, Any] = {
+        name: value for name, value in settings.items() if value is not None and value != {}
+    }
     if recipe.backbone:
         return build_on_backbone(recipe.backbone, class_names, **changes)
     return build_preset(recipe.model, class_names, **changes)

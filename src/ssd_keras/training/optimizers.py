@@ -3,7 +3,7 @@
 Caffe's solver, with which SSD was trained, adds weight decay to the gradient of kernels, so that it runs
 through the momentum, and gives biases twice the learning rate. Keras's own `weight_decay` acts on the weights
 directly, as in AdamW, which is ten times weaker with a momentum of 0.9. `SGD` and `RMSprop` here do as Caffe
-does; `Adam` and `AdamW` decay as Keras does.
+does; `Adam` decays the weights directly.
 """
 
 from __future__ import annotations
@@ -39,17 +39,20 @@ class _SolverTerms:
             together, before they are shortened.
     """
 
-    def __init__(self, *, factor_of: RateFactor | None = None, l2: float = 0.0, **settings: Any) -> None:
+    def __init__(
+        self, *, factor_of: RateFactor | None = None, l2: float = 0.0, decay: float = 0.0, **settings: Any
+    ) -> None:
         super().__init__(**settings)
         self._factor_of = factor_of or (lambda variable: 1.0)
         self._l2 = l2
+        self._decay = decay
 
     def build(self: Any, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)  # type: ignore[misc]
         self._factors = [self._factor_of(variable) for variable in variables]
-        self._decays = [self._l2 if _is_decayed(variable) else 0.0 for variable in variables]
+        self._decays = [float(_is_decayed(variable)) for variable in variables]
         self.rate_factor = self.add_variable((), initializer="ones", name="rate_factor", dtype="float32")
         self.gradient_norms = self.add_variable(
             (), initializer="zeros", name="gradient_norms", dtype="float32", aggregation="mean"
@@ -70,9 +73,11 @@ class _SolverTerms:
 
     def update_step(self: Any, gradient: Array, variable: Any, rate: Array) -> None:
         index = self._get_variable_index(variable)
-        if self._decays[index]:
-            gradient = gradient + self._decays[index] * ops.convert_to_tensor(variable)
         rate = rate * self._factors[index] * ops.convert_to_tensor(self.rate_factor)
+        if self._l2 and self._decays[index]:
+            gradient = gradient + self._l2 * ops.convert_to_tensor(variable)
+        if self._decay and self._decays[index]:
+            self.assign_sub(variable, rate * self._decay * ops.convert_to_tensor(variable))
         super().update_step(gradient, variable, rate)  # type: ignore[misc]
 
 
@@ -85,11 +90,7 @@ class RMSprop(_SolverTerms, keras.optimizers.RMSprop):
 
 
 class Adam(_SolverTerms, keras.optimizers.Adam):
-    """Keras's Adam, with factors of the learning rate."""
-
-
-class AdamW(_SolverTerms, keras.optimizers.AdamW):
-    """Keras's AdamW, with factors of the learning rate."""
+    """Keras's Adam; with `decay` it is AdamW, whose decay follows all factors of the learning rate."""
 
 
 def make_optimizer(recipe: Recipe, model: SSD, steps_per_epoch: int) -> keras.optimizers.Optimizer:
@@ -110,11 +111,7 @@ def make_optimizer(recipe: Recipe, model: SSD, steps_per_epoch: int) -> keras.op
         return SGD(momentum=recipe.momentum, l2=recipe.weight_decay, **settings)
     if recipe.optimizer == "rmsprop":
         return RMSprop(momentum=recipe.momentum, l2=recipe.weight_decay, **settings)
-    kind = AdamW if recipe.optimizer == "adamw" else Adam
-    optimizer = kind(weight_decay=recipe.weight_decay or None, **settings)
-    if recipe.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
-    return optimizer
+    return Adam(decay=recipe.weight_decay, **settings)
 
 
 def solver_of(optimizer: keras.optimizers.Optimizer) -> Any:

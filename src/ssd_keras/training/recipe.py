@@ -20,6 +20,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 
 from ssd_keras.errors import InputError
@@ -31,10 +32,25 @@ def _as_several(data: Any) -> Any:
     return (data,) if isinstance(data, str | Path) else data
 
 
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_several)]
+
+
 def _as_ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     if any(later <= earlier for earlier, later in itertools.pairwise(values)):
         raise ValueError("each must be greater than the one before")
     return values
+
+
+Epoch = Annotated[float, Field(gt=0, le=1_000_000)]
+
+
+WANTED = {
+    "tuple_type": "write a list, as in [a, b]",
+    "model_type": "write its keys below it, as in {key: value}",
+    "model_attributes_type": "write its keys below it, as in {key: value}",
+    "dict_type": "write its keys below it, as in {key: value}",
+}
+"""What pydantic says in Python's words, in those of a recipe."""
 
 
 class Recipe(BaseModel):
@@ -51,8 +67,8 @@ class Recipe(BaseModel):
     val_split: str | None = Field(
         None, description="Evaluated during training; by default 'val' if it exists."
     )
-    class_names: tuple[str, ...] | None = Field(None, description="Fix the classes and their order.")
-    include_classes: tuple[str, ...] | None = Field(
+    class_names: Names | None = Field(None, description="Fix the classes and their order.")
+    include_classes: Names | None = Field(
         None, description="Learn only these classes; objects of others are left out."
     )
     exclude_difficult: bool = Field(False, description="Leave out objects marked as difficult.")
@@ -71,7 +87,7 @@ class Recipe(BaseModel):
         description="Start from imagenet (the base network only), or from a .keras file or run folder, whose "
         "model is then used, with the heads of the classes it knows.",
     )
-    freeze: tuple[str, ...] = Field(
+    freeze: Names = Field(
         (), description="Layers that stay as they are, by the beginning of their names; or backbone."
     )
     image_size: tuple[PositiveInt, PositiveInt] | None = Field(
@@ -88,7 +104,7 @@ class Recipe(BaseModel):
         description="IoU from which an unmatched anchor is no background; default: preset's.",
     )
 
-    epochs: PositiveInt = Field(50, description="How often every image is shown.")
+    epochs: PositiveInt = Field(50, le=1_000_000, description="How often every image is shown.")
     batch_size: PositiveInt = Field(16, description="Images a step.")
     accumulate: PositiveInt = Field(
         1, description="Steps whose gradients are averaged before the weights move, for large batches."
@@ -105,8 +121,10 @@ class Recipe(BaseModel):
     schedule: Literal["constant", "cosine", "multi_step", "plateau"] = Field(
         "cosine", description="Course of the learning rate."
     )
-    warmup_epochs: float = Field(1.0, ge=0, description="Epochs in which the learning rate rises from 0.")
-    milestones: Annotated[tuple[PositiveFloat, ...], AfterValidator(_as_ascending)] = Field(
+    warmup_epochs: float = Field(
+        1.0, ge=0, le=1_000_000, description="Epochs in which the learning rate rises from 0."
+    )
+    milestones: Annotated[tuple[Epoch, ...], AfterValidator(_as_ascending)] = Field(
         (), description="multi_step: epochs after which the learning rate falls."
     )
     decay_factor: float = Field(
@@ -151,8 +169,16 @@ class Recipe(BaseModel):
         10.0, ge=0, description="Time after which all is saved within an epoch, to resume from there."
     )
     tensorboard: bool = Field(False, description="Also write the log for TensorBoard.")
-    seed: int = Field(0, ge=0, description="Fixes the initial weights, the order and the augmentation.")
+    seed: int = Field(
+        0, ge=0, lt=2**32, description="Fixes the initial weights, the order and the augmentation."
+    )
     out: Path | None = Field(None, description="The run folder; by default a new one in runs/.")
+
+    @model_validator(mode="after")
+    def _has_milestones(self) -> Recipe:
+        if self.schedule == "multi_step" and not self.milestones:
+            raise ValueError("schedule multi_step needs milestones: the epochs after which the rate falls")
+        return self
 
 
 def read_recipe(path: Path, **changes: Any) -> Recipe:
@@ -168,11 +194,11 @@ def read_recipe(path: Path, **changes: Any) -> Recipe:
     except UnicodeDecodeError as error:
         raise InputError(f"recipe {path} is not a text file: give a YAML file of settings") from error
     try:
-        values = yaml.safe_load(text) or {}
+        values = yaml.load(text, _StrictLoader) or {}
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise InputError(f"recipe {path} is not YAML ({reason}): correct the file") from error
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"recipe {path} holds no settings: write lines like 'epochs: 50'")
     return make_recipe(_merged(values, changes), str(path))
 
@@ -188,10 +214,37 @@ def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:
 def what_is_wrong(error: ValidationError) -> str:
     """Say in one line which setting is wrong, its value, and what it should be."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    path = [part for part in first["loc"] if not str(part).startswith("constrained-")]
+    key = ".".join(map(str, path))
     if first["type"] == "extra_forbidden":
         return f"there is no setting {key!r}{_nearest(first['loc'])}: see 'ssd train --help'"
-    return f"{key} is {first['input']!r}: {first['msg'].lower()}"
+    if first["type"] == "missing":  # of a list of a fixed length
+        key, said = key.rpartition(".")[0] or key, "values are missing"
+    else:
+        said = WANTED.get(first["type"], first["msg"].removeprefix("Value error, ").lower())
+    return f"{key} is {first['input']!r}: {said}" if key else said
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML in which no key stands twice: the later one would win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Make a dictionary; `YAMLError` at a key that is there already."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for number, key in enumerate(keys) if key in keys[:number]), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"the key {twice!r} stands twice")
+        return super().construct_mapping(node, deep)
+
+
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Make the paths of a recipe independent of the working directory, so that its run goes on from any."""
+    changes: dict[str, Any] = {"data": tuple(path.absolute() for path in recipe.data)}
+    for name in ("weights", "backbone"):
+        value = getattr(recipe, name)
+        if value and Path(value.partition(".py:")[0] + (".py" if ".py:" in value else "")).exists():
+            changes[name] = str(Path(value).absolute())
+    return recipe.model_copy(update=changes)
 
 
 def _nearest(path: tuple[int | str, ...]) -> str:
@@ -205,9 +258,14 @@ def _nearest(path: tuple[int | str, ...]) -> str:
     return f" (did you mean {'.'.join((*map(str, path[:-1]), near[0]))!r}?)" if near else ""
 
 
+def recipe_as_yaml(recipe: Recipe) -> str:
+    """Give all settings of `recipe` as YAML."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write all settings of `recipe` as YAML."""
-    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    path.write_text(recipe_as_yaml(recipe), encoding="utf-8")
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

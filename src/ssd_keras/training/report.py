@@ -64,17 +64,15 @@ class Setting(NamedTuple):
         return self.value != self.default
 
 
-def write_report(folder: RunFolder, val_split: Split | None, first_batch: Batch | None = None) -> Path:
+def write_report(folder: RunFolder, val_split: Split | None) -> Path:
     """Write `report.html` into a run folder, at the end of the run or at any time later.
 
-    Log, recipe, figures and versions are read from the folder, and its best model (else its last) is run over
-    the first 2,000 images of the val split. What is missing is said in its place, and the rest is shown.
+    Log, recipe, figures, versions and first batch are read from the folder, and its best model (else its
+    last) is run over the first 2,000 images of the val split. What is missing is said in its place.
 
     Args:
         folder: of a run, finished or not.
         val_split: of the data set of the run, opened with its classes; None where there is none.
-        first_batch: number 0 of the training loader: images (B, H, W, 3) uint8 and {"boxes": (B, M, 4)
-            relative `xyxy`, "labels": (B, M), −1 = padding}; None where it is not at hand.
 
     Returns:
         The path of the page.
@@ -85,7 +83,7 @@ def write_report(folder: RunFolder, val_split: Split | None, first_batch: Batch 
     """
     page = folder.path / PAGE
     try:
-        write_text_whole(page, _render(_content(folder, val_split, first_batch)))
+        write_text_whole(page, _render(_content(folder, val_split)))
     except InputError:
         raise
     except Exception as error:
@@ -118,9 +116,10 @@ def _figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _content(folder: RunFolder, val_split: Split | None, first_batch: Batch | None) -> dict[str, Any]:
+def _content(folder: RunFolder, val_split: Split | None) -> dict[str, Any]:
     """Gather all that the template shows."""
     recipe = folder.recipe
+    first_batch = folder.read_first_batch()
     run = _read_json(folder.metrics)
     log = read_curves(folder) if folder.log.exists() else {}
     model, found, unseen = _look(folder, recipe, val_split)
@@ -135,7 +134,7 @@ def _content(folder: RunFolder, val_split: Split | None, first_batch: Batch | No
         "unseen": unseen,
         "found": found,
         "batch": _first_pictures(first_batch, model, val_split),
-        "batch_size": 0 if first_batch is None else len(first_batch[0]),
+        "batch_size": recipe.batch_size,
         "settings": settings_of(recipe),
         "versions": _read_json(folder.path / "versions.json"),
         "many": MANY_CLASSES,

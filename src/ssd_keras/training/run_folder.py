@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 from ssd_keras.backend import choose_backend
 from ssd_keras.errors import InputError
 from ssd_keras.files import whole_file, write_text_whole
-from ssd_keras.training.recipe import Recipe, read_recipe, write_recipe
+from ssd_keras.training.recipe import Recipe, read_recipe, recipe_as_yaml, with_absolute_paths
 
 if TYPE_CHECKING:
     from ssd_keras.data.loader import Batch
@@ -44,7 +45,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, recipe: Recipe) -> RunFolder:
-        """Make the folder of a new run and write recipe and versions into it.
+        """Make the folder of a new run and write the versions into it; `begin` makes it a run.
 
         Raises:
             InputError: `recipe.out` already holds a run.
@@ -53,12 +54,15 @@ class RunFolder:
         refuse_taken_folder(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            write_recipe(recipe, path / RECIPE)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
         folder = cls(path)
         folder.write_json("versions.json", _versions())
         return folder
+
+    def begin(self, recipe: Recipe) -> None:
+        """Write the recipe, at last: from then on the run can go on whatever happens."""
+        write_text_whole(self.path / RECIPE, recipe_as_yaml(with_absolute_paths(recipe)))
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -123,11 +127,24 @@ class RunFolder:
         write_text_whole(path, json.dumps(content, indent=2) + "\n")
         return path
 
-    def keep_batch(self, step: int, batch: Batch) -> Path:
+    @property
+    def first_batch(self) -> Path:
+        """The first images that were trained on, as the network saw them."""
+        return self.path / "first-batch.npz"
+
+    def read_first_batch(self) -> Batch | None:
+        """Read the first images that were trained on; None where they are not there or damaged."""
+        try:
+            with self.first_batch.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in archive.files}
+            return arrays.pop("images"), arrays
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def keep_batch(self, path: Path, batch: Batch) -> Path:
         """Write a batch, as the network saw it, to a NumPy archive, and give its path."""
         images, truth = batch
         arrays: dict[str, Any] = {"images": images, **truth}
-        path = self.path / f"lost-batch-{step}.npz"
         with whole_file(path) as unfinished:
             np.savez_compressed(unfinished, **arrays)
         return path

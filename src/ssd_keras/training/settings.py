@@ -77,7 +77,9 @@ class LossSettings(BaseModel):
         None, description="Cross-entropy with hard negatives, or focal loss over all anchors."
     )
     focal_gamma: float | None = Field(None, ge=0, description="How much sure anchors count less.")
-    focal_alpha: float | None = Field(None, gt=0, lt=1, description="Weight of objects against background.")
+    focal_alpha: float | None = Field(
+        None, gt=0, lt=1, description="Weight of objects; background has the rest. null: both weigh 1."
+    )
     label_smoothing: float | None = Field(
         None, ge=0, lt=1, description="Probability spread over all classes."
     )

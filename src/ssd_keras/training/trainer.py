@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from ssd_keras.data.loader import TrainingLoader
+from ssd_keras.data.loader import Batch, TrainingLoader
 from ssd_keras.data.samples import Dataset
 from ssd_keras.errors import InputError
 from ssd_keras.files import write_text_whole
@@ -26,15 +26,20 @@ from ssd_keras.training.curves import draw_curves
 from ssd_keras.training.devices import choose_devices, copy_variables
 from ssd_keras.training.expectations import choose_measured_split, choose_splits, say_what_is_missing
 from ssd_keras.training.feeding import digest_of, make_augmentation, make_cache
-from ssd_keras.training.freezing import freeze
 from ssd_keras.training.optimizers import make_optimizer
 from ssd_keras.training.progress_bar import ShowProgress
-from ssd_keras.training.recipe import Recipe
+from ssd_keras.training.recipe import Recipe, with_absolute_paths
 from ssd_keras.training.report import write_report
 from ssd_keras.training.run_folder import RunFolder
 from ssd_keras.training.several_hosts import ALONE, Hosts, telling_of_lost_processes
+from ssd_keras.training.stopped import refuse_changes, stopped_model
 from ssd_keras.training.together import Together
 from ssd_keras.training.waiting import TimedBatches
+
+PICTURES = 16
+"""So many images of the first batch are kept to be shown."""
+
+STOPPED = "stopped after step %d: go on with 'ssd resume %s'"
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +100,8 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False, hos
     write_text_whole(folder.architecture, json.dumps(describe_detector(model)))
     with folder.locked():
         folder.checkpoints.save(training.model, training.progress)
+        folder.keep_batch(folder.first_batch, training.first_images())
+        folder.begin(recipe)
         return training.run(folder)
 
 
@@ -116,9 +123,10 @@ def resume(
     folder = RunFolder.open(path)
     training = _Training(model or stopped_model(path), dataset, folder.recipe, quiet, hosts)
     with folder.locked() if hosts.first else nullcontext():
-        digest = training.progress.digest
+        now = training.progress
         training.progress = folder.checkpoints.restore(training.model)
-        if training.progress.digest != digest:
+        refuse_changes(path, training.progress.recipe, now.recipe)
+        if training.progress.digest != now.digest:
             raise InputError(
                 f"{path} was trained on other images or labels than there are now: a run goes on only with "
                 f"its own data; to train on with these, ssd train --weights {path} --out ANOTHER"
@@ -132,26 +140,6 @@ def resume(
             return training.follow(path)
         logger.info("going on after step %d", step)
         return training.run(folder)
-
-
-def stopped_model(path: Path) -> SSD:
-    """Make the model of a stopped run anew, without what it has learned.
-
-    Raises:
-        InputError: its description is damaged, or needs layers of the user's that are not registered.
-    """
-    folder = RunFolder.open(path)
-    try:
-        keras.utils.set_random_seed(folder.recipe.seed)  # all processes of a run begin with the same weights
-        description = json.loads(folder.architecture.read_text())
-        model: SSD = keras.saving.deserialize_keras_object(description)
-        freeze(model, folder.recipe.freeze)
-    except Exception as error:  # Keras raises what it happens to meet
-        raise InputError(
-            f"{folder.architecture} cannot be read ({type(error).__name__}): if it needs layers of yours, "
-            "call resume in Python where they are registered with Keras"
-        ) from error
-    return model
 
 
 class _Training:
@@ -178,10 +166,18 @@ class _Training:
             make_cache(recipe),
             (hosts.index, hosts.count),
         )
-        self.progress = Progress(digest=digest_of(train_split))
+        self.progress = Progress(
+            digest=digest_of(train_split, self.val_split),
+            recipe=with_absolute_paths(recipe).model_dump(mode="json"),
+        )
         with self.devices.making():
             self.model.compile(optimizer=make_optimizer(recipe, self.model, self.loader.steps_per_epoch))
             self.model.optimizer.build(self.model.trainable_variables)
+
+    def first_images(self) -> Batch:
+        """Give the first images that are trained on, to be shown in the report."""
+        images, truth = self.loader.batch(0)
+        return images[:PICTURES], {name: values[:PICTURES] for name, values in truth.items()}
 
     def follow(self, path: Path) -> Run:
         """Train with process 0, which writes the run folder `path`; what is left here is thrown away."""
@@ -197,7 +193,11 @@ class _Training:
             with self.devices.training(), telling_of_lost_processes(self.hosts, name or str(folder.path)):
                 self.hosts.meet("start")
                 self._fit(folder, bar)
-        finally:  # also where the loss is lost or Ctrl-C is pressed
+        except KeyboardInterrupt:
+            if self.hosts.first:
+                logger.info(STOPPED, self.progress.step, folder.path)
+            raise
+        finally:  # also where the loss is lost
             bar.close()
             if self.progress.log and self.hosts.first:
                 draw_curves(folder)
@@ -213,7 +213,7 @@ class _Training:
     def _report(self, folder: RunFolder) -> None:
         """Leave the report; a finished run is not lost where that fails."""
         try:
-            write_report(folder, self.val_split, self.loader.batch(0))
+            write_report(folder, self.val_split)
         except InputError as error:
             logger.warning("no report: %s", error)
 
