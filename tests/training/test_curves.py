@@ -17,7 +17,9 @@ ROW = {
 
 
 def folder_with_log(path, *rows):
-    folder = RunFolder.create(Recipe(out=path, batch_size=8))
+    recipe = Recipe(out=path, batch_size=8)
+    folder = RunFolder.create(recipe)
+    folder.begin(recipe)
     folder.log.write_text(as_csv(rows))
     return folder
 

@@ -58,6 +58,7 @@ def losses(folder):
         return [[float(row["loss"]), float(row["positives"])] for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_run_is_made_by_two_devices_and_goes_on_with_one_and_the_other_way_round(
     backend, recipe, tmp_path, monkeypatch

@@ -92,7 +92,7 @@ def test_the_recipes_of_the_project_are_valid(file):
         ({"loss": {"kind": "focal"}}, "no setting 'loss.kind': see"),
         (
             {"milestones": [3, 2]},
-            "milestones is [3, 2]: value error, each must be greater than the one before",
+            "milestones is [3, 2]: each must be greater than the one before",
         ),
         ({"learning_rate_factors": {"bias": -1}}, "learning_rate_factors.bias is -1"),
         ({"precision": "float64"}, "precision is 'float64'"),

@@ -201,8 +201,9 @@ def test_the_first_batch_is_shown_with_its_boxes(page):
     assert [one["alt"] for one in page.all("img")][-2:] == ["training image with 1 red"] * 2
 
 
-def test_a_large_batch_is_shown_in_part(folder):
-    shown = read_page(write_report(with_batch(folder, first_batch(20)), None))
+def test_a_large_batch_is_shown_in_part(tmp_path):
+    folder = make_run(tmp_path / "run", batch_size=20)
+    shown = read_page(write_report(with_batch(folder, first_batch(16)), None))
     assert len(shown.all("img")) == 16
     assert "16 of 20 images" in shown.text
 

@@ -184,6 +184,7 @@ def test_it_survives_kills_at_random_points(data, recipe, whole, tmp_path):
     assert_the_same_run(folder, whole)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
     dataset, recipe, whole, tmp_path, monkeypatch, stop_at, caplog
 ):
@@ -254,7 +255,10 @@ def test_a_base_network_of_the_users_with_layers_of_its_own_goes_on(
         "        return 2 * inputs\n"
         "def net(image):\n"
         "    one = keras.layers.Conv2D(8, 3, strides=8, padding='same', activation='relu')(Twice()(image))\n"
-        "    return [one, keras.layers.Conv2D(8, 3, strides=2, padding='same', activation='relu')(one)]\n"
+        "    maps = [one]\n"
+        "    for _ in range(2):\n"
+        "        maps.append(keras.layers.Conv2D(8, 3, strides=2, padding='same', activation='relu')(maps[-1]))\n"
+        "    return maps\n"
     )
     chosen = in_folder(
         recipe, tmp_path / "run", backbone=f"{tmp_path / 'net.py'}:net", epochs=2, anchors={"sizes": "voc"}
@@ -311,6 +315,7 @@ def test_the_command_goes_on(stopped, whole, capsys):
     assert_the_same_run(stopped, whole)
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_in_one_line_and_it_goes_on_when_there_is_room(
     dataset, recipe, whole, tmp_path
 ):

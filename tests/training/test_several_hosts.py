@@ -94,6 +94,7 @@ def assert_the_same_run(folder, alone):
         np.testing.assert_allclose(*pair, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_run_of_one(recipe, alone, started, tmp_path):
     first, second = started("train", recipe, "--out", tmp_path / "run", "--json")
     (status, out, error), (other_status, other_out, other_error) = ended(first), ended(second)
