@@ -257,7 +257,7 @@ def test_a_base_network_of_the_users_with_layers_of_its_own_goes_on(
         "    one = keras.layers.Conv2D(8, 3, strides=8, padding='same', activation='relu')(Twice()(image))\n"
         "    maps = [one]\n"
         "    for _ in range(2):\n"
-        "        maps.append(keras.layers.Conv2D(8, 3, strides=2, padding='same', activation='relu')(maps[-1]))\n"
+        "        maps.append(keras.layers.Conv2D(8, 3, strides=2, padding='same')(maps[-1]))\n"
         "    return maps\n"
     )
     chosen = in_folder(
