@@ -42,6 +42,10 @@ SETTINGS = {
 }
 
 
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data") / "set", train=4 * STEPS + 1, val=3, test=0)
@@ -127,7 +131,9 @@ def stopped_run(dataset, recipe, folder, monkeypatch, stop_at, step, before=Fals
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("step", [1, STEPS, STEPS * EPOCHS - 1])
+@pytest.mark.parametrize(
+    "step", [pytest.param(1, marks=SLOW), STEPS, pytest.param(STEPS * EPOCHS - 1, marks=SLOW)]
+)
 def test_it_goes_on_bit_for_bit_from_any_step(dataset, recipe, whole, tmp_path, monkeypatch, stop_at, step):
     stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, step)
     run = resume(tmp_path / "run", dataset, quiet=True)
@@ -135,6 +141,7 @@ def test_it_goes_on_bit_for_bit_from_any_step(dataset, recipe, whole, tmp_path, 
     assert_the_same_run(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_an_epoch_whose_end_was_not_saved_is_ended_again(
     dataset, recipe, whole, tmp_path, monkeypatch, stop_at
 ):
@@ -225,26 +232,19 @@ def test_changed_settings_are_refused(stopped, dataset, old, new, said):
         resume(stopped, dataset, quiet=True)
 
 
-def test_it_goes_on_from_any_working_directory(stopped, whole, monkeypatch):
-    monkeypatch.chdir("/")
-    assert main(["resume", str(stopped), "--json"]) == 0
-    assert_the_same_run(stopped, whole)
-
-
 def test_data_given_relative_are_kept_absolute(data, recipe, dataset, tmp_path, monkeypatch, stop_at):
-    monkeypatch.chdir(data.parent)
-    relative = in_folder(recipe, tmp_path / "run", data=data.name)
-    stop_at(0)
-    with pytest.raises(KilledError):
-        train(build_model(relative, CLASSES), dataset, relative, quiet=True)
-    monkeypatch.undo()
-    assert not (tmp_path / "run" / "recipe.yaml").exists()  # killed before it was a run: the folder is free
-    chosen = in_folder(recipe, tmp_path / "run", data=data.name, epochs=1)
-    monkeypatch.chdir(data.parent)
-    train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+    for step, is_a_run in ((0, False), (1, True)):  # killed before it was a run, the folder stays free
+        monkeypatch.chdir(data.parent)
+        chosen = in_folder(recipe, tmp_path / "run", data=data.name)
+        stop_at(step)
+        with pytest.raises(KilledError):
+            train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
+        monkeypatch.undo()
+        assert (tmp_path / "run" / "recipe.yaml").exists() == is_a_run
     assert RunFolder(tmp_path / "run").recipe.data == (data.absolute(),)
 
 
+@pytest.mark.slow
 def test_a_base_network_of_the_users_with_layers_of_its_own_goes_on(
     dataset, recipe, tmp_path, monkeypatch, stop_at
 ):
@@ -307,7 +307,8 @@ def test_two_processes_do_not_train_in_one_folder(stopped, capsys):
     assert "another process is training in" in capsys.readouterr().err
 
 
-def test_the_command_goes_on(stopped, whole, capsys):
+def test_the_command_goes_on_from_any_working_directory(stopped, whole, capsys, monkeypatch):
+    monkeypatch.chdir("/")
     assert main(["resume", str(stopped), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["run"] == str(stopped)

@@ -163,11 +163,13 @@ def test_what_is_logged_of_an_epoch(finished):
     assert all(0 <= value <= 1 for value in log["waiting"])
 
 
+@pytest.mark.slow
 def test_a_log_for_tensorboard(dataset, tmp_path):
     _, run = run_once(dataset, tmp_path / "run", epochs=1, tensorboard=True)
     assert list((run.folder / "tensorboard").rglob("events.out.tfevents*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_trains_and_goes_on(dataset, tmp_path, precision):
     settings = {"precision": precision, "epochs": 1, "ema_momentum": 0.9}
