@@ -131,9 +131,7 @@ def stopped_run(dataset, recipe, folder, monkeypatch, stop_at, step, before=Fals
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize(
-    "step", [pytest.param(1, marks=SLOW), STEPS, pytest.param(STEPS * EPOCHS - 1, marks=SLOW)]
-)
+@pytest.mark.parametrize("step", [slow(1), STEPS, slow(STEPS * EPOCHS - 1)])
 def test_it_goes_on_bit_for_bit_from_any_step(dataset, recipe, whole, tmp_path, monkeypatch, stop_at, step):
     stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, step)
     run = resume(tmp_path / "run", dataset, quiet=True)
