@@ -67,6 +67,7 @@ def started():
             coordinator = f"{host}:{free_port()}"
             both = [start(number, coordinator, *words, before=before[number]) for number in (0, 1)]
             for process in both:
+                stack.enter_context(process)  # which closes its pipes
                 stack.callback(process.kill)
             return both
 

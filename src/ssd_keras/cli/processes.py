@@ -7,8 +7,8 @@ one line what happened.
 
 from __future__ import annotations
 
+import logging
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -28,15 +28,6 @@ LISTENING_SECONDS = 5
 
 LEAVING_SECONDS = 20
 """After its last words, a process that waits in vain for the others is ended."""
-
-TALK = re.compile(
-    r"[IWEF]\d{4} [\d:.]+ |WARNING: All log|\[Gloo\]|    @ |\*\*\* |terminate called|  what\(\):|\s*$"
-)
-"""The beginning of a line by the runtime, or an empty one."""
-
-INSIDE_TALK = re.compile(
-    r"(?!ssd: )\w+: |:\w+:|\s|RPC: |Additional GRPC|This is usually|Disable Python buffering|absl::Status"
-)
 
 
 @Parameter(name="*")
@@ -68,6 +59,7 @@ class Processes:
             raise InputError("--coordinator, --process and --processes go together: give all three")
         check_arguments(self.coordinator, self.process, self.processes)
         if CHILD in os.environ:
+            _speak_to_the_watcher()
             _end_with_the_watcher()
             return False
         return self.processes > 1
@@ -84,18 +76,20 @@ def run_watched(processes: Processes, run: str) -> None:
         SystemExit: with the status of the child, where it ended in its own way and not well.
         InputError: it was ended because another process is gone.
     """
+    pipes = [os.pipe(), os.pipe()]
+    ends = [write for _, write in pipes]
     child = subprocess.Popen(
         [sys.executable, "-m", "ssd_keras", *sys.argv[1:]],
-        env={**os.environ, CHILD: "1"},
+        env={**os.environ, CHILD: " ".join(map(str, ends))},
+        pass_fds=ends,
         stdin=subprocess.PIPE,  # whose end tells the child that this process is gone
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
+        stdout=subprocess.DEVNULL,  # the runtime writes to these, Python to the pipes
+        stderr=subprocess.DEVNULL,
     )
-    assert child.stdout is not None
-    assert child.stderr is not None
-    listeners = [_Listener(child.stdout, sys.stdout, child), _Listener(child.stderr, sys.stderr, child)]
+    for end in ends:
+        os.close(end)
+    words = [os.fdopen(read, errors="replace") for read, _ in pipes]
+    listeners = [_Listener(words[0], sys.stdout, child), _Listener(words[1], sys.stderr, child)]
     try:
         status = child.wait()
     except KeyboardInterrupt:  # which the child got as well
@@ -112,13 +106,13 @@ def run_watched(processes: Processes, run: str) -> None:
 
 
 class _Listener(threading.Thread):
-    """Prints what a child says but not what its runtime does.
+    """Prints what a child says.
 
     Attributes:
         told: whether the child gave a reason to end.
     """
 
-    def __init__(self, lines: IO[str], to: TextIO, child: subprocess.Popen[str]) -> None:
+    def __init__(self, lines: IO[str], to: TextIO, child: subprocess.Popen[bytes]) -> None:
         super().__init__(daemon=True)
         self.lines = lines
         self.to = to
@@ -128,11 +122,7 @@ class _Listener(threading.Thread):
 
     def run(self) -> None:
         """Pass lines on until there are no more."""
-        inside = False
         for line in self.lines:
-            inside = bool(TALK.match(line)) or (inside and bool(INSIDE_TALK.match(line)))
-            if inside:
-                continue
             self.to.write(line)
             self.to.flush()
             if line.startswith(("ssd: ", "Traceback")) and not self.told:
@@ -140,6 +130,18 @@ class _Listener(threading.Thread):
                 leaving = threading.Timer(LEAVING_SECONDS, self.child.kill)
                 leaving.daemon = True
                 leaving.start()
+
+
+def _speak_to_the_watcher() -> None:
+    """Let Python write to the pipes of the watcher, and leave the usual ones to the runtime beneath."""
+    out, error = map(int, os.environ[CHILD].split())
+    for descriptor in (out, error):
+        os.set_inheritable(descriptor, False)
+    sys.stdout = os.fdopen(out, "w", buffering=1)
+    sys.stderr = os.fdopen(error, "w", buffering=1)
+    for handler in logging.getLogger("ssd_keras").handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
 
 
 def _end_with_the_watcher() -> None:
