@@ -21,7 +21,7 @@ from ssd_keras.errors import InputError
 from ssd_keras.training.several_hosts import ALONE, Hosts, check_arguments, connect, lost_process
 
 CHILD = "SSD_KERAS_WATCHED"
-"""Set in the environment of a process that is watched."""
+"""In the environment of a watched process: the descriptors at which its watcher listens."""
 
 LISTENING_SECONDS = 5
 """After the end of a child, as a process that it has left behind may keep its output open."""

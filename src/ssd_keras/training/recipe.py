@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from ssd_keras.errors import InputError
+from ssd_keras.files import write_text_whole
 from ssd_keras.training.settings import AnchorSettings, AugmentationSettings, LossSettings
 
 
@@ -258,14 +259,9 @@ def _nearest(path: tuple[int | str, ...]) -> str:
     return f" (did you mean {'.'.join((*map(str, path[:-1]), near[0]))!r}?)" if near else ""
 
 
-def recipe_as_yaml(recipe: Recipe) -> str:
-    """Give all settings of `recipe` as YAML."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-
-
 def write_recipe(recipe: Recipe, path: Path) -> None:
-    """Write all settings of `recipe` as YAML."""
-    path.write_text(recipe_as_yaml(recipe), encoding="utf-8")
+    """Write all settings of `recipe` as YAML, as a whole file or none."""
+    write_text_whole(path, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from ssd_keras.backend import choose_backend
 from ssd_keras.errors import InputError
 from ssd_keras.files import whole_file, write_text_whole
-from ssd_keras.training.recipe import Recipe, read_recipe, recipe_as_yaml, with_absolute_paths
+from ssd_keras.training.recipe import Recipe, read_recipe, with_absolute_paths, write_recipe
 
 if TYPE_CHECKING:
     from ssd_keras.data.loader import Batch
@@ -62,7 +62,7 @@ class RunFolder:
 
     def begin(self, recipe: Recipe) -> None:
         """Write the recipe, at last: from then on the run can go on whatever happens."""
-        write_text_whole(self.path / RECIPE, recipe_as_yaml(with_absolute_paths(recipe)))
+        write_recipe(with_absolute_paths(recipe), self.path / RECIPE)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
