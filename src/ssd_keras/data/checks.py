@@ -86,18 +86,26 @@ def check_box(
 
 
 def _numbers(corners: Sequence[float | str | None]) -> tuple[list[float] | None, str | None]:
-    numbers = []
+    try:
+        numbers = [float(value) for value in corners]  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None, _fault_of_text(corners)
+    for name, number in zip(CORNERS, numbers, strict=True):
+        if not -LARGEST <= number <= LARGEST:  # written so that NaN fails, too
+            return None, f"is left out: its {name} is not finite ({number})"
+    return numbers, None
+
+
+def _fault_of_text(corners: Sequence[float | str | None]) -> str:
+    """Say which corner is no number."""
     for name, value in zip(CORNERS, corners, strict=True):
         if value is None or (isinstance(value, str) and not value.strip()):
-            return None, f"has no {name} and is left out"
+            return f"has no {name} and is left out"
         try:
-            number = float(value)
-        except ValueError:
-            return None, f"is left out: its {name} is no number ({value!r})"
-        if not abs(number) <= LARGEST:  # written so that NaN fails, too
-            return None, f"is left out: its {name} is not finite ({value})"
-        numbers.append(number)
-    return numbers, None
+            float(value)
+        except (ValueError, OverflowError):
+            return f"is left out: its {name} is no number ({value!r})"
+    raise ValueError(f"corners {corners} are numbers")
 
 
 def _swapped(box: Box) -> list[str]:

@@ -192,7 +192,7 @@ def by_image_id(files: Iterable[Path], folder: Path) -> dict[str, Path]:
 
 def key_of(file: Path, folder: Path) -> str:
     """Give the path from a folder to a file in it, with slashes and without suffix."""
-    return file.relative_to(folder).with_suffix("").as_posix()
+    return file.as_posix().removeprefix(f"{folder.as_posix()}/").removesuffix(file.suffix)
 
 
 class ImageChoice:

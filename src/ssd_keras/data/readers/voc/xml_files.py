@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree  # for its errors; what others wrote is parsed by defusedxml only
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LARGEST_ANNOTATION = 1 << 24
 """Bytes; thousands of objects take less, and a larger file would take a hundred times its size of memory."""
 
+DECLARATION = b"<!"
+"""Begins a document type, and also comments."""
+
 CROWD, DIFFICULT, AREA = "crowd", "difficult", "area"
 """Tags for what VOC does not know, and an attribute of the first: a crowd is marked as difficult, too."""
 
@@ -33,7 +36,7 @@ class UnusableError(Exception):
 def parse_annotation(annotation: Path) -> Element:
     """Parse an annotation file, or raise `UnusableError`."""
     try:
-        element: Element = fromstring(_content(annotation))
+        element = _parse(_content(annotation))
     except OSError as error:
         raise UnusableError(annotation, f"cannot be read ({error.strerror})", "check the file") from error
     except DefusedXmlException as error:
@@ -45,6 +48,16 @@ def parse_annotation(annotation: Path) -> Element:
         problem = f"has <{element.tag}> where <annotation> belongs"
         raise UnusableError(annotation, problem, "correct or replace the file")
     return element
+
+
+def _parse(content: bytes) -> Element:
+    """Parse XML from strangers.
+
+    defusedxml refuses entities, which only a document type can declare, and parses in Python. Where there is
+    nothing to refuse, the parser in C does it in a third of the time; only UTF-16 could hide it from the eye.
+    """
+    harmless = DECLARATION not in content and b"\0" not in content
+    return ElementTree.fromstring(content) if harmless else fromstring(content)  # type: ignore[no-any-return]
 
 
 def _content(annotation: Path) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,6 +54,7 @@ class LabelReader:
     problems: list[Problem]
     files: dict[Path, Path] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)
+    _label_folders: dict[Path, list[Path]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...] | None:
@@ -62,7 +64,7 @@ class LabelReader:
 
     def read(self, image: Path, image_id: str) -> LabelledImage | None:
         """Read the labels of an image; None, and a problem more, where they are of no use."""
-        file = self._file_of(image)
+        file = next(filter(Path.is_file, self._candidates(image)), None)
         if file is None:
             return LabelledImage(image, image_id, [], where=str(image))
         self.files[image] = file
@@ -87,25 +89,31 @@ class LabelReader:
 
     def tell_unused(self) -> None:
         """Add a problem for every label file beside those in use that has no image."""
-        used = set(self.files.values())
-        for folder in sorted({file.parent for file in used}):
-            for file in sorted(folder.iterdir()):
-                is_unused = (
-                    file.suffix.lower() == ".txt" and file not in used and file.name not in CLASS_LISTS
-                )
-                if is_unused and looks_like_labels(file):
+        used: dict[Path, set[str]] = defaultdict(set)
+        for file in self.files.values():
+            used[file.parent].add(file.name)
+        for folder, names in sorted(used.items()):
+            for name in sorted({file.name for file in folder.iterdir()} - names - set(CLASS_LISTS)):
+                file = folder / name
+                if file.suffix.lower() == ".txt" and looks_like_labels(file):
                     problem = "belongs to no image of a split, and is left out"
                     self.problems.append(Problem(str(file), problem, "add the image, or remove the file"))
 
-    def _file_of(self, image: Path) -> Path | None:
-        """The label file: in labels/ where the image is in images/, or beside it."""
-        parts = list(Path(os.path.relpath(image, self.layout.root)).with_suffix(".txt").parts)
-        places = [place for place, part in enumerate(parts[:-1]) if part in LABELS_FOR]
-        candidates = [image.with_suffix(".txt")]
-        if places:
-            parts[places[-1]] = LABELS_FOR[parts[places[-1]]]
-            candidates.insert(0, Path(os.path.normpath(self.layout.root.joinpath(*parts))))
-        return next((file for file in candidates if file.is_file()), None)
+    def _candidates(self, image: Path) -> Iterator[Path]:
+        """Where the label file of an image may be, the likeliest place first."""
+        folder, name = image.parent, f"{image.stem}.txt"
+        if folder not in self._label_folders:
+            self._label_folders[folder] = self._folders_of_labels(folder)
+        return (place / name for place in self._label_folders[folder])
+
+    def _folders_of_labels(self, folder: Path) -> list[Path]:
+        """Where labels of the images in a folder are: in labels/ where it is in images/, or in it."""
+        parts = list(Path(os.path.relpath(folder, self.layout.root)).parts)
+        places = [place for place, part in enumerate(parts) if part in LABELS_FOR]
+        if not places:
+            return [folder]
+        parts[places[-1]] = LABELS_FOR[parts[places[-1]]]
+        return [Path(os.path.normpath(self.layout.root.joinpath(*parts))), folder]
 
     def _boxes(
         self,

@@ -54,7 +54,8 @@ def _labelled_dataset(
     class_names: Sequence[str] | None,
 ) -> Dataset:
     ids = image_ids({image for images in splits.values() for image in images}, layout.root)
-    labelled = {image: labels.read(image, image_id) for image, image_id in sorted(ids.items())}
+    in_order = sorted(ids.items(), key=lambda item: str(item[0]))
+    labelled = {image: labels.read(image, image_id) for image, image_id in in_order}
     usable = {
         split: [found for image in images if (found := labelled[image]) is not None]
         for split, images in splits.items()
