@@ -208,6 +208,15 @@ def test_one_list_of_aspect_ratios_serves_all_layers():
     assert anchors_from_config(json.loads(json.dumps(everywhere.get_config()))) == everywhere
 
 
+def test_one_list_of_aspect_ratios_serves_all_layers_of_the_paper():
+    sizes = [(5, 5), (3, 3)]
+    everywhere = PaperAnchors((30, 60), (60, 90), aspect_ratios=(2.0,))
+    per_layer = PaperAnchors((30, 60), (60, 90), aspect_ratios=((2.0,), (2.0,)))
+    np.testing.assert_array_equal(everywhere.boxes((90, 90), sizes), per_layer.boxes((90, 90), sizes))
+    assert everywhere.boxes_per_cell == (4, 4)
+    assert anchors_from_config(json.loads(json.dumps(everywhere.get_config()))) == everywhere
+
+
 def test_scales_are_spaced_evenly_between_two():
     anchors = ScaledAnchors.evenly_scaled(4, 0.1, 0.9)
     np.testing.assert_allclose(anchors.scales, (0.1, 0.3, 0.5, 0.7, 0.9))

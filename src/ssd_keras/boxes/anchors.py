@@ -120,7 +120,7 @@ class PaperAnchors(_Anchors):
     Attributes:
         min_sizes: one a predictor layer, in pixels of the network's input.
         max_sizes: one a predictor layer, or None for no second square.
-        aspect_ratios: per predictor layer, those beside 1.
+        aspect_ratios: per predictor layer, those beside 1; or one list of numbers for all layers.
         steps: distance of the cells' centres in pixels; None: the image's side over the feature map's.
         offsets: place of the first centre as a fraction of the step; None: 0.5.
         flip: also 1/r for each aspect ratio r.
@@ -134,7 +134,7 @@ class PaperAnchors(_Anchors):
 
     min_sizes: tuple[float, ...]
     max_sizes: tuple[float | None, ...]
-    aspect_ratios: tuple[tuple[float, ...], ...]
+    aspect_ratios: tuple[tuple[float, ...], ...] | tuple[float, ...]
     steps: tuple[PerAxis | None, ...] | None = None
     offsets: tuple[PerAxis, ...] | None = None
     flip: bool = True
@@ -146,16 +146,21 @@ class PaperAnchors(_Anchors):
 
     def __post_init__(self) -> None:
         layers = len(self.min_sizes)
-        if len(self.max_sizes) != layers or len(self.aspect_ratios) != layers:
+        if len(self.max_sizes) != layers or len(self.layer_ratios) != layers:
             raise InputError(
-                f"anchors: {layers} min_sizes, {len(self.max_sizes)} max_sizes and {len(self.aspect_ratios)} "
+                f"anchors: {layers} min_sizes, {len(self.max_sizes)} max_sizes and {len(self.layer_ratios)} "
                 "lists of aspect_ratios: give one of each per predictor layer"
             )
         self._check_layer_counts(layers)
         _check_positive("min_sizes", self.min_sizes)
         _check_positive("max_sizes", [size for size in self.max_sizes if size is not None])
-        for ratios in self.aspect_ratios:
+        for ratios in self.layer_ratios:
             _check_positive("aspect_ratios", ratios)
+
+    @property
+    def layer_ratios(self) -> tuple[tuple[float, ...], ...]:
+        """The aspect ratios of each predictor layer."""
+        return _ratios_per_layer(self.aspect_ratios, len(self.min_sizes))
 
     @classmethod
     def spaced(
@@ -199,7 +204,7 @@ class PaperAnchors(_Anchors):
         height, width = image_size
         shapes = [
             self._layer_shapes(low, high, ratios)
-            for low, high, ratios in zip(self.min_sizes, self.max_sizes, self.aspect_ratios, strict=True)
+            for low, high, ratios in zip(self.min_sizes, self.max_sizes, self.layer_ratios, strict=True)
         ]
         return [np.minimum(layer, [width, height]) for layer in shapes] if self.limit_sides else shapes
 
@@ -277,12 +282,7 @@ class ScaledAnchors(_Anchors):
     @property
     def layer_ratios(self) -> tuple[tuple[float, ...], ...]:
         """The aspect ratios of each predictor layer."""
-        layers: list[tuple[float, ...]] = []
-        for ratios in self.aspect_ratios:
-            if not isinstance(ratios, tuple):
-                return (self.aspect_ratios,) * (len(self.scales) - 1)  # type: ignore[return-value]
-            layers.append(ratios)
-        return tuple(layers)
+        return _ratios_per_layer(self.aspect_ratios, len(self.scales) - 1)
 
     def cell_shapes(self, image_size: Size) -> list[NDArray[np.float64]]:
         """Give per predictor layer the (n, 2) width and height, in pixels, of the boxes at one cell."""
@@ -323,6 +323,17 @@ def _boxes_at(centres: NDArray[np.float64], shapes: NDArray[np.float64]) -> NDAr
     grid[..., :2] = centres[:, None, :]
     grid[..., 2:] = shapes[None, :, :]
     return cxcywh_to_xyxy(grid.reshape(-1, 4))  # type: ignore[no-any-return]
+
+
+def _ratios_per_layer(
+    ratios: tuple[tuple[float, ...], ...] | tuple[float, ...], layers: int
+) -> tuple[tuple[float, ...], ...]:
+    lists: list[tuple[float, ...]] = []
+    for one in ratios:
+        if not isinstance(one, tuple):
+            return (ratios,) * layers  # type: ignore[return-value]
+        lists.append(one)
+    return tuple(lists)
 
 
 def _per_axis(value: PerAxis) -> tuple[float, float]:

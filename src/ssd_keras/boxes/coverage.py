@@ -250,7 +250,7 @@ def _paper_candidates(anchors: PaperAnchors, sizes: Boxes, shapes: Boxes) -> Ite
                 None if old is None else round(size, 2)
                 for old, size in zip(anchors.max_sizes, high, strict=True)
             ),
-            aspect_ratios=tuple(pair[: len(layer)] for layer in anchors.aspect_ratios),
+            aspect_ratios=tuple(pair[: len(layer)] for layer in anchors.layer_ratios),
         )
 
 

@@ -57,7 +57,7 @@ def _parse(content: bytes) -> Element:
     nothing to refuse, the parser in C does it in a third of the time; only UTF-16 could hide it from the eye.
     """
     harmless = DECLARATION not in content and b"\0" not in content
-    return ElementTree.fromstring(content) if harmless else fromstring(content)  # type: ignore[no-any-return]
+    return ElementTree.fromstring(content) if harmless else fromstring(content)
 
 
 def _content(annotation: Path) -> bytes:
