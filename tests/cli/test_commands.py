@@ -145,6 +145,7 @@ def test_a_bad_image_is_reported_and_the_rest_goes_on(call, data, run, tmp_path)
     assert "1 of 2 images" in err
 
 
+@pytest.mark.slow
 def test_the_demo_leaves_what_it_says(call, tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "SCENES", {"train": 8, "val": 2, "test": 4})
     monkeypatch.setattr(demo, "RECIPE", {**demo.RECIPE, "epochs": 1, "image_size": (96, 160)})

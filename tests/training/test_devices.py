@@ -41,7 +41,7 @@ def on_two_devices(backend, *arguments):
     return done.stdout
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
 def test_steps_are_those_of_one_device_with_the_whole_batch(backend, recipe, tmp_path):
     """Also where all objects are on one of the devices, or none on any, and gradients are shortened."""
     on_two_devices(backend, "steps", recipe, tmp_path / "steps")

@@ -42,10 +42,6 @@ SETTINGS = {
 }
 
 
-def slow(value):
-    return pytest.param(value, marks=pytest.mark.slow)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data") / "set", train=4 * STEPS + 1, val=3, test=0)
@@ -131,7 +127,8 @@ def stopped_run(dataset, recipe, folder, monkeypatch, stop_at, step, before=Fals
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("step", [slow(1), STEPS, slow(STEPS * EPOCHS - 1)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, STEPS, STEPS * EPOCHS - 1])
 def test_it_goes_on_bit_for_bit_from_any_step(dataset, recipe, whole, tmp_path, monkeypatch, stop_at, step):
     stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, step)
     run = resume(tmp_path / "run", dataset, quiet=True)
@@ -305,6 +302,7 @@ def test_two_processes_do_not_train_in_one_folder(stopped, capsys):
     assert "another process is training in" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_from_any_working_directory(stopped, whole, capsys, monkeypatch):
     monkeypatch.chdir("/")
     assert main(["resume", str(stopped), "--json"]) == 0

@@ -81,13 +81,6 @@ def test_it_learns(dataset, tmp_path):
     assert evaluate(model, dataset["train"]).mAP > 0.8
 
 
-def test_one_seed_gives_one_model(finished, dataset, tmp_path):
-    first, _ = finished
-    again, _ = run_once(dataset, tmp_path / "run")
-    for a, b in zip(first.weights, again.weights, strict=True):
-        np.testing.assert_allclose(keras.ops.convert_to_numpy(a), keras.ops.convert_to_numpy(b), atol=1e-4)
-
-
 def test_without_a_val_split_the_last_model_is_the_result(dataset, tmp_path):
     only_train = Dataset(dataset.class_names, {"train": dataset["train"]}, "voc")
     _, run = run_once(only_train, tmp_path / "run", epochs=1)
@@ -134,6 +127,7 @@ def test_weights_that_are_lost_by_the_last_step_are_not_saved(dataset, tmp_path,
     assert not list((tmp_path / "run").glob("*.keras"))
 
 
+@pytest.mark.slow
 def test_training_stops_early_when_the_score_stays(dataset, tmp_path, monkeypatch):
     scores = iter([0.1, 0.3, 0.2, 0.3, 0.2, 0.9])
     monkeypatch.setattr(EvaluateAndSave, "_evaluate", lambda self, detector: next(scores))
@@ -143,6 +137,7 @@ def test_training_stops_early_when_the_score_stays(dataset, tmp_path, monkeypatc
     assert read_log(run.folder / "log.csv")["val_mAP"] == [0.1, 0.3, 0.2, 0.3, 0.2]
 
 
+@pytest.mark.slow
 def test_patience_waits_for_the_first_score(dataset, tmp_path):
     _, run = run_once(dataset, tmp_path / "run", epochs=4, evaluate_every=4, early_stopping=1)
     assert run.epochs == 4
