@@ -5,7 +5,16 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
+
+SLOW_ON_JAX = [pytest.mark.slow] if keras.backend.backend() == "jax" else []
+"""Marks of what JAX compiles for a minute and the other backends have done by then."""
+
+
+def slow_on_jax(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave a test to `make test-all` on JAX."""
+    return pytest.mark.slow(test) if SLOW_ON_JAX else test
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

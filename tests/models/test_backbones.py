@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from on_backend import gradients
+from on_backend import gradients, slow_on_jax
 
 from ssd_keras.errors import InputError
 from ssd_keras.models.backbones import dilated_convolution
@@ -103,6 +103,7 @@ class TestDilatedConvolution:
         ):
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
+    @slow_on_jax
     def test_it_is_taken_where_dilation_is(self):
         assert isinstance(SSD.from_preset("ssd300_vgg16", ["car"]).backbone.get_layer("fc6"), DilatedConv2D)
 
@@ -164,6 +165,7 @@ def test_vgg16_is_that_of_the_original():
     assert parameters == 20_483_904
 
 
+@slow_on_jax
 class TestNormalizedVgg16:
     """For training from scratch."""
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from on_backend import SLOW_ON_JAX
 
 from ssd_keras.models.presets import PRESETS
 from ssd_keras.models.ssd import SSD
@@ -42,24 +43,16 @@ SMALL = {
 # What is called once or twice is soonest done without compiling, but JAX would compile each operation then.
 EAGER = keras.backend.backend() != "jax"
 
-# Hundreds of layers, compiled for a minute or more.
-DEEP = (
-    *("ssd300_resnet50", "ssd300_resnet101", "ssd512_resnet50", "ssd300_densenet121"),
-    *("ssd300_inception_resnet_v2", "ssdlite320_mobilenet_v3"),
-)
-SLOW_ON_JAX = {} if EAGER else dict.fromkeys(DEEP, pytest.mark.slow)
+QUICK_ON_JAX = ("ssd7", "ssd300_vgg16", "ssd300_mobilenet")
 
 every_preset = pytest.mark.parametrize("name", PRESETS)
 
-TRAINED = [pytest.param(name, {}, id=name, marks=SLOW_ON_JAX.get(name, ())) for name in PRESETS]
+TRAINED = [
+    pytest.param(name, {}, id=name, marks=() if name in QUICK_ON_JAX else SLOW_ON_JAX) for name in PRESETS
+]
 TRAINED += [
-    pytest.param("ssd300_vgg16", {"normalization": "group"}, id="ssd300_vgg16 group"),
-    pytest.param(
-        "ssd300_vgg16",
-        {"normalization": "batch"},
-        id="ssd300_vgg16 batch",
-        marks=() if EAGER else pytest.mark.slow,
-    ),
+    pytest.param("ssd300_vgg16", {"normalization": kind}, id=f"ssd300_vgg16 {kind}", marks=SLOW_ON_JAX)
+    for kind in ("group", "batch")
 ]
 
 

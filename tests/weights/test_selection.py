@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from on_backend import slow_on_jax
 
 from ssd_keras.errors import InputError
 from ssd_keras.models.ssd import SSD
@@ -67,6 +68,7 @@ def test_everything_else_is_copied_and_the_model_stays_as_it_is(model):
     assert selected.neutral_threshold == model.neutral_threshold
 
 
+@slow_on_jax
 def test_separable_heads():
     model = SSD.from_preset("ssdlite320_mobilenet_v3", NAMES, image_size=(96, 96))
     selected = select_classes(model, ["light", "car"])
