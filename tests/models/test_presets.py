@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from on_backend import SLOW_ON_JAX
 
 from ssd_keras.models.presets import PRESETS
 from ssd_keras.models.ssd import SSD
@@ -43,15 +42,17 @@ SMALL = {
 # What is called once or twice is soonest done without compiling, but JAX would compile each operation then.
 EAGER = keras.backend.backend() != "jax"
 
-QUICK_ON_JAX = ("ssd7", "ssd300_vgg16", "ssd300_mobilenet")
+TRAINED_EVERYWHERE = ("ssd7", "ssd300_vgg16", "ssd300_mobilenet")
+ELSEWHERE = [pytest.mark.slow] if keras.backend.backend() != "tensorflow" else []
+"""Marks of the others: they train on TensorFlow, where that takes seconds."""
 
 every_preset = pytest.mark.parametrize("name", PRESETS)
 
 TRAINED = [
-    pytest.param(name, {}, id=name, marks=() if name in QUICK_ON_JAX else SLOW_ON_JAX) for name in PRESETS
+    pytest.param(name, {}, id=name, marks=[] if name in TRAINED_EVERYWHERE else ELSEWHERE) for name in PRESETS
 ]
 TRAINED += [
-    pytest.param("ssd300_vgg16", {"normalization": kind}, id=f"ssd300_vgg16 {kind}", marks=SLOW_ON_JAX)
+    pytest.param("ssd300_vgg16", {"normalization": kind}, id=f"ssd300_vgg16 {kind}", marks=ELSEWHERE)
     for kind in ("group", "batch")
 ]
 
