@@ -13,7 +13,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'ssd-keras needs Python 3.11 or later')"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[tensorflow,jax,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[tensorflow,jax,onnx,openvino,litert,dev]"
 	touch $@
 
 # PyTorch is the third backend; its ordinary package is several gigabytes, so nothing else installs it.
@@ -27,13 +27,14 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 -m "not slow"
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "backends and not slow"
-	if $(BIN)/python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch $(BIN)/python -m pytest -n 2 -m backends; \
+	if $(BIN)/python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch $(BIN)/python -m pytest -n 2 -m "backends and not slow"; \
 	else echo "torch is not installed: its tests are left out ('make torch' installs it)"; fi
 
 # Also what takes minutes: ten thousand damaged label files, deep networks on JAX.
 test-all: test
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 -m slow
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "backends and slow"
+	if $(BIN)/python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch $(BIN)/python -m pytest -n 2 -m "backends and slow"; fi
 
 check: $(INSTALLED)
 	$(BIN)/ruff check

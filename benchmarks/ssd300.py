@@ -21,7 +21,7 @@ import numpy as np
 from measuring import median_ratio, report, seconds_in_turn
 from peers import TorchvisionSSD300, import_torchvision
 
-from ssd_keras.inference.detector import load_detector
+from ssd_keras.inference.detector import load_model
 from ssd_keras.models.ssd import SSD
 
 BATCH, CLASSES, OBJECTS = 8, 20, 3
@@ -69,7 +69,7 @@ def _seconds_to_build_and_load() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "ssd300.keras")
         saved = time.perf_counter()
-        load_detector(Path(folder) / "ssd300.keras")
+        load_model(Path(folder) / "ssd300.keras")
         loaded = time.perf_counter()
     return {"seconds_to_build": built - started, "seconds_to_load": loaded - saved}
 

@@ -1,7 +1,10 @@
+import sys
+
 import numpy as np
 import pytest
 
 from ssd_keras.detections import Detection, Detections
+from ssd_keras.errors import InputError
 
 NAMES = ("car", "truck")
 
@@ -92,3 +95,52 @@ def test_the_summary_counts_by_class_and_gives_the_scores():
     found = Detections([(0, 0, 9, 9)] * 5, scores, [1, 0, 1, 1, 1], ("car", "dog"), (20, 20))
     assert found.summary() == "4 dog (0.90 to 0.60), 1 car (0.80)"
     assert Detections([], [], [], ("car",), (20, 20)).summary() == "nothing found"
+
+
+def test_counts_are_by_class_in_the_order_of_the_classes():
+    assert some().counts() == {"car": 2, "truck": 1}
+    assert list(some().counts()) == ["car", "truck"]
+    assert some().above(0.7).counts() == {"truck": 1}
+    assert Detections([], [], [], NAMES, (9, 9)).counts() == {}
+
+
+def test_a_mask_selects():
+    chosen = some().select(np.array([True, False, True]))
+    assert chosen.scores.tolist() == [0.75, 0.25]
+    assert (chosen.class_names, chosen.size) == (NAMES, (100, 200))
+
+
+def test_supervision_gets_the_same_boxes_scores_and_names():
+    supervision = pytest.importorskip("supervision")
+    given = some().to_supervision()
+    assert isinstance(given, supervision.Detections)
+    np.testing.assert_array_equal(given.xyxy, some().boxes_px)
+    np.testing.assert_array_equal(given.confidence, some().scores)
+    assert given.class_id.tolist() == [1, 0, 0]
+    assert given.data["class_name"].tolist() == ["truck", "car", "car"]
+    assert given["class_name"].tolist() == ["truck", "car", "car"]
+    assert len(given[given.confidence > 0.4]) == 2
+
+
+def test_supervision_understands_that_nothing_was_found():
+    supervision = pytest.importorskip("supervision")
+    nothing = Detections([], [], [], NAMES, (10, 20)).to_supervision()
+    assert len(nothing) == 0
+    assert nothing.is_empty()
+    annotated = supervision.BoxAnnotator().annotate(np.zeros((10, 20, 3), np.uint8), nothing)
+    assert not annotated.any()
+
+
+def test_an_annotator_of_supervision_draws_the_boxes():
+    supervision = pytest.importorskip("supervision")
+    annotated = supervision.BoxAnnotator().annotate(
+        np.zeros((100, 200, 3), np.uint8), some().to_supervision()
+    )
+    assert annotated[20, 10:30].any(axis=-1).all()
+
+
+def test_a_missing_supervision_is_named_with_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(InputError, match="pip install supervision") as error:
+        some().to_supervision()
+    assert "\n" not in str(error.value)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ssd_keras.boxes.anchors import PaperAnchors, ScaledAnchors
     from ssd_keras.data.formats import open_dataset
     from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
+    from ssd_keras.export.exporting import export_detector
     from ssd_keras.inference.detector import load_detector
     from ssd_keras.inference.scoring import evaluate
     from ssd_keras.models.building import make_backbone
@@ -55,6 +56,7 @@ __all__ = [
     "Split",
     "build_model",
     "evaluate",
+    "export_detector",
     "import_weights",
     "load_detector",
     "make_backbone",
@@ -78,6 +80,7 @@ _HOMES = {
     "Split": "data.samples",
     "build_model": "training.initial_model",
     "evaluate": "inference.scoring",
+    "export_detector": "export.exporting",
     "import_weights": "weights.importing",
     "load_detector": "inference.detector",
     "make_backbone": "models.building",
@@ -87,7 +90,7 @@ _HOMES = {
     "train": "training.trainer",
 }
 
-_ON_KERAS = ("models.", "weights.", "inference.", "training.")
+_ON_KERAS = ("models.", "weights.", "training.")
 
 choose_backend()
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ssd_keras.errors import InputError
 
 
 class Detection(NamedTuple):
@@ -87,9 +90,17 @@ class Detections:
             found.append(f"{len(scores)} {self.class_names[label]} ({shown})")
         return ", ".join(found) or "nothing found"
 
+    def counts(self) -> dict[str, int]:
+        """Count the objects of each class that was found, in the order of the classes."""
+        numbers = np.bincount(self.labels, minlength=len(self.class_names)).tolist()
+        return {name: number for name, number in zip(self.class_names, numbers, strict=True) if number}
+
     def above(self, threshold: float) -> Detections:
         """Give only the detections with a score of at least `threshold`."""
-        kept = self.scores >= threshold
+        return self.select(self.scores >= threshold)
+
+    def select(self, kept: NDArray[np.bool_]) -> Detections:
+        """Give only the detections where the mask `kept` (K,) is true."""
         return Detections(
             self.boxes_px[kept], self.scores[kept], self.labels[kept], self.class_names, self.size
         )
@@ -100,6 +111,29 @@ class Detections:
             {"label": d.label, "score": round(d.score, 6), "box": [round(side, 2) for side in d.box]}
             for d in self
         ]
+
+    def to_supervision(self) -> Any:
+        """Give them as `supervision.Detections`, for the trackers and annotators of that library.
+
+        Its `xyxy` are `boxes_px`, `confidence` the scores, `class_id` the labels, and `data["class_name"]`
+        names the class of each.
+
+        Raises:
+            InputError: supervision is not installed.
+        """
+        try:
+            supervision = import_module("supervision")
+        except ImportError as error:
+            raise InputError(
+                f"detections cannot be given to supervision ({error}): pip install supervision"
+            ) from error
+        names = np.array([self.class_names[label] for label in self.labels], dtype=np.str_)
+        return supervision.Detections(
+            xyxy=self.boxes_px.copy(),
+            confidence=self.scores.copy(),
+            class_id=self.labels.astype(np.int_),
+            data={"class_name": names},
+        )
 
 
 def _listed(scores: NDArray[np.float32]) -> str:

@@ -10,7 +10,7 @@ from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.readers.coco import write_coco
 from ssd_keras.detections import Detections
 from ssd_keras.inference.detector import save_detector
-from ssd_keras.inference.official_results import write_results
+from ssd_keras.inference.results.official import write_results
 
 PROTOCOLS = ("voc07", "voc10", "coco")
 

@@ -14,7 +14,7 @@ from ssd_keras.data.inspection.fixing import fix_dataset
 from ssd_keras.data.readers.csv import read_csv
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.data.selection import only_classes
-from ssd_keras.inference.official_results import read_coco_results
+from ssd_keras.inference.results.official import read_coco_results
 from ssd_keras.inference.scoring import score
 
 HEIGHT, WIDTH = 200, 240

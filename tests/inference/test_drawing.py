@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ssd_keras.boxes.iou import pairwise_intersection
 from ssd_keras.data.images import read_image
 from ssd_keras.data.samples import GroundTruth
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.inference.drawing import (
+    _caption_places,
     class_colour,
     draw_comparison,
     draw_detections,
@@ -69,3 +73,26 @@ def test_a_picture_is_written_and_read_again(tmp_path):
 def test_names_that_no_font_can_draw_are_drawn_without_what_it_lacks(name):
     found = Detections([[40, 50, 100, 110]], [0.9], [0], (name,), (120, 160))
     assert (draw_detections(GREY, found) != GREY).any()
+
+
+def test_captions_hide_no_other_where_there_is_room():
+    boxes = [[20, 40, 90, 100], [22, 40, 90, 100], [24, 40, 90, 100]]
+    both = draw_detections(GREY, Detections(boxes[:2], [0.9, 0.8], [0, 1], ("a", "b"), (120, 160)))
+    colours = [np.abs(both.astype(int) - class_colour(label)).max(axis=-1) < 8 for label in (0, 1)]
+    assert colours[0][26:38, 22:50].mean() > 0.5, "the best one has the place above"
+    assert colours[1][102:113, 24:50].mean() > 0.5, "the second one has that below"
+    places = _caption_places(np.array(boxes * 9, np.float32), [(12, 40)] * 27, (120, 160))
+    assert not pairwise_intersection(places[:3], places[:3])[~np.eye(3, dtype=bool)].any()
+    assert (places[:, :2] >= 0).all()
+    assert (places[:, 3] <= 120).all()
+
+
+@given(
+    boxes=st.lists(st.tuples(*[st.integers(-20, 60)] * 4).map(sorted), max_size=9),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+)
+def test_captions_begin_inside_the_image(boxes, size):
+    places = _caption_places(np.array(boxes, np.float32).reshape(-1, 4), [(9, 30)] * len(boxes), size)
+    assert (places[:, :2] >= 0).all()
+    assert (places[:, 1] < size[0]).all()
+    assert (places[:, 0] < size[1]).all()

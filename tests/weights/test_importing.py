@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from parity import caffemodels, torch_networks
+from parity import caffemodels, keras2_networks, torch_networks
 from safetensors.numpy import save_file
 
 from ssd_keras.errors import InputError
@@ -50,6 +50,16 @@ class TestKnownClasses:
 
 
 class TestWhatIsAssumed:
+    def test_variances_and_size_of_ssd7(self, tmp_path):
+        keras2_networks.ssd7().save_weights(tmp_path / "ssd7.h5")
+        assumed = import_weights(tmp_path / "ssd7.h5")
+        assert assumed.model.variances == (0.1, 0.1, 0.2, 0.2)
+        assert "--variances 1 1 1 1" in assumed.notes[0]
+        told = import_weights(tmp_path / "ssd7.h5", image_size=(96, 160), variances=(1, 1, 1, 1))
+        assert told.notes == ()
+        assert told.model.variances == (1, 1, 1, 1)
+        assert told.model.image_size == (96, 160)
+
     def test_network_and_classes(self, mobilenet):
         imported = import_weights(mobilenet, class_names=["hole", "sign"])
         assert imported.model.name == "ssd300_mobilenet"

@@ -33,7 +33,8 @@ app.command("ssd_keras.cli.train:train", help="Train a detector from a recipe, o
 app.command("ssd_keras.cli.resume:resume", help="Go on with a training run that was stopped.")
 app.command("ssd_keras.cli.report:report", help="Write the report of a training run again.")
 app.command("ssd_keras.cli.evaluate:evaluate", help="Measure the average precision of a detector.")
-app.command("ssd_keras.cli.detect:detect", help="Find objects in images, and draw them.")
+app.command("ssd_keras.cli.detect:detect", help="Find objects in images and videos, and draw them.")
+app.command("ssd_keras.cli.export:export", help="Make a file of a detector that runs without Keras.")
 app.command("ssd_keras.cli.weights:app", name="weights", help="Bring weights along, or keep some classes.")
 
 

@@ -50,7 +50,7 @@ def demo(*, out: Path | None = None, seed: int = 0, output: Output | None = None
     from ssd_keras.cli.running import run_recipe
     from ssd_keras.data.formats import open_dataset
     from ssd_keras.inference import scoring
-    from ssd_keras.inference.detector import load_detector
+    from ssd_keras.inference.detector import load_model
     from ssd_keras.training.run_folder import free_folder
 
     folder = out or free_folder(Path("demo"))
@@ -59,7 +59,7 @@ def demo(*, out: Path | None = None, seed: int = 0, output: Output | None = None
     note("2/4 training SSD7 on them; this takes minutes")
     run = run_recipe(demo_recipe(folder, seed), quiet=output.json)
     note(f"3/4 evaluating on {SCENES['test']} scenes not trained on")
-    model = load_detector(run.model)
+    model = load_model(run.model)
     test = open_dataset(folder / "data", model.class_names)["test"]
     result = scoring.evaluate(model, test)
     note(f"4/4 drawing what it finds into {folder}")

@@ -2,77 +2,223 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from ssd_keras.backend import import_keras_quietly
-from ssd_keras.cli.options import Output, note, progress
-from ssd_keras.detections import Detections
+from ssd_keras.cli.detection_report import DetectionReport, detection_progress
+from ssd_keras.cli.options import Output
+from ssd_keras.data.checks import silent_decoders
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector, model_file
-from ssd_keras.inference.sources import image_files
+from ssd_keras.inference.sources import Reading, Sources, open_sources
+from ssd_keras.inference.sources.standard_input import STANDARD_INPUT
+from ssd_keras.runtimes.detector import Precision
+
+if TYPE_CHECKING:
+    from ssd_keras.detections import Detections
+    from ssd_keras.inference.output_folder import OutputFolder
+    from ssd_keras.inference.results import ResultWriter
+    from ssd_keras.inference.sources.images import SourceImage
+    from ssd_keras.runtimes.detector import Detector
+
+Format = Literal["json", "jsonl", "coco", "voc", "yolo", "csv"]
+AtLeastOne = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Switch = Annotated[bool, Parameter(negative="")]
+
+
+def _is_no_option(_: object, name: object) -> None:
+    """Raise `ValueError` for what looks like a flag, but for the hyphen alone, which is standard input."""
+    for one in name if isinstance(name, tuple) else (name,):
+        if str(one).startswith("-") and one != STANDARD_INPUT:
+            raise ValueError(f'Unknown option: "{one}".')
+
+
+SourceName = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_is_no_option)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Finding:
+    """How objects are looked for."""
+
+    threshold: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))] = 0.5
+    """Only detections with at least this score (0-1)."""
+
+    class_threshold: tuple[str, ...] = ()
+    """Other thresholds for single classes: car=0.3 person=0.6."""
+
+    fast: Switch = False
+    """Decode the best class of each anchor only."""
+
+    tile: AtLeastOne | None = None
+    """Cut images into tiles with a longer side of so many pixels: for small objects in large images."""
+
+    tile_overlap: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=0.9))] = 0.2
+    """So much of a tile is also in the next one (0-0.9)."""
+
+    precision: Precision = "float32"
+    """Of the computation: bfloat16 is for OpenVINO artefacts, where the processor has it."""
+
+    batch_size: AtLeastOne | None = None
+    """Images that go through the network at once. By default what suits the machine; 1 for cameras and -."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Frames:
+    """Which frames of videos and cameras are looked at."""
+
+    every: AtLeastOne = 1
+    """Of videos and cameras, look at each so many-th frame only."""
+
+    max_frames: AtLeastOne | None = None
+    """Look at so many frames of each video and camera at most."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Writing:
+    """What is written."""
+
+    out: Path | None = None
+    """A folder for pictures and videos with the boxes drawn, and for files of the detections."""
+
+    format: Format | None = None
+    """Of the detections in --out, json by default. jsonl without --out: lines on standard output."""
+
+    pictures: Annotated[bool, Parameter(name="--pictures", negative="--no-pictures")] = True
+    """Draw pictures and videos into --out."""
+
+    crops: Switch = False
+    """Also cut the objects out, into crops/CLASS of --out."""
 
 
 def detect(
     model: Path,
-    source: str,
+    source: SourceName,
     /,
-    *sources: str,
-    out: Path | None = None,
-    threshold: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))] = 0.5,
-    fast: Annotated[bool, Parameter(negative="")] = False,
-    batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 8,
+    *sources: SourceName,
+    writing: Writing | None = None,
+    finding: Finding | None = None,
+    frames: Frames | None = None,
     output: Output | None = None,
 ) -> None:
-    """Find objects in images, and draw them.
+    """Find objects in images, in videos and in what a camera sees, and draw them.
 
-    Prints a line per image. The boxes are in the pictures and detections.json of --out, and in --json.
+    Prints a line per image, and in the end how many objects of each class there were.
 
     Args:
-        model: a .keras file or a run folder.
-        source: a file, a folder, or a pattern such as 'photos/*.jpg'.
+        model: a .keras file, a run folder or an exported artefact.
+        source: an image or video, a folder, a pattern such as 'photos/*.jpg', a camera such as camera:0, a
+            link to an image, or - for standard input: an image, or lines that name sources.
         sources: more of them.
-        out: a folder for detections.json and for pictures with the boxes drawn.
-        threshold: only detections with at least this score (0-1).
-        fast: decode the best class of each anchor only.
-        batch_size: images that go through the network at once.
+        writing: what is written.
+        finding: how objects are looked for.
+        frames: which frames are looked at.
         output: how to print.
     """
+    writing, finding, frames = writing or Writing(), finding or Finding(), frames or Frames()
     output = output or Output()
+    _check_written_somewhere(writing, output)
     model_file(model)  # what is missing is said before Keras is loaded, which takes seconds
-    files = image_files([source, *sources])
-    import_keras_quietly()
-    from ssd_keras.inference.detecting import detect_images
-    from ssd_keras.inference.result_files import PictureFolder, as_text
+    drawn_in = writing.out if writing.pictures or writing.crops else None
+    given = open_sources([source, *sources], Reading(frames.every, frames.max_frames, drawn_in))
+    _detect(load_detector(model, finding.precision), given, writing, finding, output)
 
-    detector = load_detector(model)
-    pictures = PictureFolder.create(out) if out else None
-    found: dict[int, Detections] = {}
-    unreadable = 0
+
+def _detect(detector: Detector, given: Sources, writing: Writing, finding: Finding, output: Output) -> None:
+    prints_results = output.json or (writing.format == "jsonl" and not writing.out)
+    report = DetectionReport(prints_results, given.is_live)
+    count = given.count()
     try:
-        for index, detections in progress(
-            detect_images(detector, files, threshold, fast, batch_size), len(files), "detecting", output
-        ):
-            if isinstance(detections, InputError):
-                unreadable += 1
-                note(f"ssd: {detections}")
-                continue
-            found[index] = detections
-            if pictures:
-                pictures.draw(files[index], detections)
-            if not output.json:
-                print(f"{files[index]}: {detections.summary()}", flush=True)
+        with ExitStack() as opened, silent_decoders():
+            found = opened.enter_context(closing(_found(detector, given, count, finding)))
+            folder = opened.enter_context(_folder(writing, detector, given)) if writing.out else None
+            printed = opened.enter_context(_printed(output, detector)) if prints_results else None
+            advance = opened.enter_context(detection_progress(count, output, prints_results))
+            for result in found:
+                _take(result, report, folder, printed)
+                advance(report.unit)
     finally:  # Ctrl-C keeps what is done
-        text = as_text({str(files[index]): found[index] for index in sorted(found)})
-        if out:
-            (out / "detections.json").write_text(text, encoding="utf-8")
-        if output.json:
-            print(text, end="")
-    if out and not output.json:
-        print(f"pictures and detections.json: {out}")
-    if unreadable:
-        raise InputError(
-            f"{unreadable} of {len(files)} images could not be read, as said above; the rest is done"
-        )
+        report.finish()
+    if folder and not prints_results:
+        print(f"results: {writing.out}")
+    report.raise_faults()
+
+
+def _check_written_somewhere(writing: Writing, output: Output) -> None:
+    if writing.out is not None:
+        return
+    if writing.crops:
+        raise InputError("--crops writes files: name a folder for them with --out")
+    if writing.format and (writing.format != "jsonl" or output.json):
+        raise InputError(f"--format {writing.format} writes files: name a folder for them with --out")
+
+
+def _found(
+    detector: Detector, given: Sources, count: int | None, finding: Finding
+) -> Generator[tuple[SourceImage, Detections] | InputError]:
+    """Start to detect; what is wrong with the thresholds is said at once."""
+    from ssd_keras.inference.detecting import Tiling, detect_stream, usual_batch_size
+    from ssd_keras.inference.thresholds import Thresholds
+
+    thresholds = Thresholds.parse(finding.threshold, finding.class_threshold, detector.class_names)
+    batch_size = finding.batch_size or (1 if given.is_live else usual_batch_size(detector))
+    if finding.tile is None and count is not None:
+        batch_size = max(1, min(batch_size, count))
+    results = detect_stream(
+        detector,
+        given.images(),
+        thresholds.lowest,
+        finding.fast,
+        batch_size,
+        given.is_live,
+        None if finding.tile is None else Tiling(finding.tile, finding.tile_overlap),
+    )
+    return (
+        result if isinstance(result, InputError) else (result[0], thresholds.apply(result[1]))
+        for result in results
+    )
+
+
+def _folder(writing: Writing, detector: Detector, given: Sources) -> OutputFolder:
+    from ssd_keras.inference.output_folder import OutputFolder, Wanted
+
+    assert writing.out is not None
+    wanted = Wanted(writing.format or "json", writing.pictures, writing.crops)
+    return OutputFolder(writing.out, detector.class_names, wanted, given.folder)
+
+
+def _printed(output: Output, detector: Detector) -> ResultWriter:
+    from ssd_keras.inference.results import stream_results
+
+    return stream_results("json" if output.json else "jsonl", sys.stdout, detector.class_names)
+
+
+def _take(
+    result: tuple[SourceImage, Detections] | InputError,
+    report: DetectionReport,
+    folder: OutputFolder | None,
+    printed: ResultWriter | None,
+) -> None:
+    """Tell, print and write what was found in one image."""
+    if isinstance(result, InputError):
+        report.failed(result)
+        return
+    image, detections = result
+    if folder:
+        try:
+            pixels = folder.pixels_of(image)
+        except InputError as error:  # it decoded at a smaller size, or is gone since
+            report.failed(error)
+            return
+        folder.add(image, detections, pixels)
+    if printed:
+        printed.add(image.name, detections, image.frame, image.time)
+    report.found(image, detections)

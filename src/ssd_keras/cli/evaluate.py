@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter, validators
 from rich.console import Console
 
-from ssd_keras.backend import import_keras_quietly
 from ssd_keras.cli.evaluation_tables import analysis_tables, result_table
 from ssd_keras.cli.options import Output, note, print_json, report_problems
 from ssd_keras.data.formats import open_dataset
@@ -51,8 +50,8 @@ def evaluate(
         model: a .keras file or a run folder.
         data: a folder or file of any known format.
         split: by default 'test', else 'val', else the only one there is.
-        detections: in place of a model: a file as `ssd detect --json` prints it, COCO's results, or a folder
-            with VOC's results.
+        detections: in place of a model: what `ssd detect` wrote with --json or --format jsonl, or the
+            official results of COCO (a file) or VOC (a folder).
         protocol: voc07: 11 points, as VOC up to 2009; voc10: area under the curve, as VOC from 2010 on; coco:
             its twelve numbers.
         iou: from which overlap on a detection counts as right; coco has its own ten: there for the analysis.
@@ -115,7 +114,7 @@ class _Found:
 
 
 def _of_file(file: Path, data: Path, split: str | None) -> _Found:
-    from ssd_keras.inference.result_files import read_detections
+    from ssd_keras.inference.results import read_detections
 
     started = time.perf_counter()
     dataset = open_dataset(data)
@@ -126,10 +125,9 @@ def _of_file(file: Path, data: Path, split: str | None) -> _Found:
 
 def _of_model(model: Path, data: Path, split: str | None, fast: bool, ignore_other_classes: bool) -> _Found:
     model_file(model)  # a missing one is said at once
-    import_keras_quietly()
+    detector = load_detector(model)
     from ssd_keras.inference import scoring
 
-    detector = load_detector(model)
     if ignore_other_classes:
         dataset = relabelled(open_dataset(data), detector.class_names)
     else:
@@ -149,7 +147,7 @@ def _of_model(model: Path, data: Path, split: str | None, fast: bool, ignore_oth
 
 
 def _written(folder: Path, protocol: Protocol, found: _Found) -> list[str]:
-    from ssd_keras.inference.official_results import write_results
+    from ssd_keras.inference.results.official import write_results
 
     files = write_results(folder, protocol, found.split, found.detections, found.category_ids)
     return [str(file) for file in files]

@@ -82,7 +82,8 @@ def progress_bar(total: int, what: str, output: Output) -> Iterator[Callable[[],
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # What is printed meanwhile goes where it is told to go, which may be a file.
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False) as bar:
         task = bar.add_task(what, total=total, rate="")
 
         def advance() -> None:

@@ -10,7 +10,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from ssd_keras.backend import import_keras_quietly
-from ssd_keras.cli.options import Output, note, print_json
+from ssd_keras.cli.options import Output, checked_image_size, note, print_json
 from ssd_keras.errors import InputError
 
 app = cyclopts.App(
@@ -29,6 +29,8 @@ def import_(
     out: Path | None = None,
     class_names: tuple[str, ...] | None = None,
     anchors: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    variances: tuple[float, float, float, float] | None = None,
     channels: Literal["rgb", "bgr"] | None = None,
     batch_norm: Literal["merged", "separate"] | None = None,
     allow_missing: Annotated[bool, Parameter(negative="")] = False,
@@ -42,6 +44,8 @@ def import_(
         out: the .keras file to write; by default named after FILE, in the working directory.
         class_names: as many as the file has; by default VOC's or COCO's where the number fits.
         anchors: one of the model's sets, such as voc or coco; by default what the file says, or usual sizes.
+        image_size: height and width of the network's input; by default the model's.
+        variances: of the offsets, as the network was trained with; by default the model's.
         channels: order that the network of the file takes; by default what is usual for its kind.
         batch_norm: for ssd300_mobilenet, build it with or without; by default as the file has it.
         allow_missing: begin layers anew that the file does not have.
@@ -60,6 +64,8 @@ def import_(
         model,
         class_names=class_names,
         anchors=anchors,
+        image_size=checked_image_size(image_size),
+        variances=variances,
         bgr=None if channels is None else channels == "bgr",
         merge_batch_norm=None if batch_norm is None else batch_norm == "merged",
         allow_missing=allow_missing,
@@ -97,10 +103,10 @@ def select_classes(
     out = _free_place(out or Path(f"{model.stem}_selected.keras"))
     names = [name.strip() for name in classes.split(",")]
     import_keras_quietly()
-    from ssd_keras.inference.detector import load_detector, save_detector
+    from ssd_keras.inference.detector import load_model, save_detector
     from ssd_keras.weights.selection import select_classes as select
 
-    detector = load_detector(model)
+    detector = load_model(model)
     selected = select(detector, names)
     save_detector(selected, out)
     kept = [name for name in names if name in detector.class_names]

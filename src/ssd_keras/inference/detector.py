@@ -8,20 +8,54 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssd_keras.backend import import_keras_quietly
 from ssd_keras.errors import InputError
 from ssd_keras.files import whole_file
+from ssd_keras.runtimes.formats import recognise_format
 
 if TYPE_CHECKING:
     from ssd_keras.models.ssd import SSD
+    from ssd_keras.runtimes.detector import Detector, Precision
 
 
-def load_detector(path: str | Path) -> SSD:
-    """Load a detector from a `.keras` file or from a run folder (its best model).
+WHAT_TO_GIVE = "give a .keras file, a run folder or an exported artefact"
+
+
+def load_detector(path: str | Path, precision: Precision = "float32") -> Detector:
+    """Load a detector: a `.keras` file, a run folder (its best model) or an exported artefact.
+
+    Args:
+        path: the file or folder, recognised by its content.
+        precision: "bfloat16" is for OpenVINO artefacts; a Keras model has the precision it was saved with.
+
+    Returns:
+        An `SSD`, or an `Artefact`, which needs no Keras; both are a `runtimes.detector.Detector`. Where only
+        a Keras model will do, use `load_model`.
 
     Raises:
-        InputError: there is no such file, or it is no model of ours.
+        InputError: there is no such file, or it is no detector of ours.
     """
+    path = Path(path)
+    if recognise_format(path):
+        from ssd_keras.runtimes.artefact import load_artefact
+
+        return load_artefact(path, precision)
+    file = model_file(path)
+    if precision != "float32":
+        raise InputError(f"{path} has the precision it was trained in: export it to openvino for {precision}")
+    return load_model(file)
+
+
+def load_model(path: str | Path) -> SSD:
+    """Load the Keras model of a `.keras` file or of a run folder (its best model).
+
+    Raises:
+        InputError: there is no such file, or it is no Keras model of ours.
+    """
+    if kind := recognise_format(Path(path)):
+        raise InputError(f"{path} is an exported artefact ({kind}): this needs the .keras file or run folder")
     file = model_file(Path(path))
+    import_keras_quietly()
     import keras
 
     from ssd_keras.models.ssd import SSD
@@ -79,7 +113,15 @@ def _without_optimizer(model: SSD) -> Iterator[None]:
 
 
 def model_file(path: Path) -> Path:
-    """Find the `.keras` file that `path` stands for; `InputError` if there is none."""
+    """Find the file that `path` stands for: the `.keras` file of a run folder, an artefact itself.
+
+    Nothing is loaded: what is missing is said at once.
+
+    Raises:
+        InputError: there is none.
+    """
+    if recognise_format(path):
+        return path
     if path.is_dir():
         candidates = [path / "best.keras", path / "last.keras"]
         found = next((file for file in candidates if file.exists()), None)
@@ -89,7 +131,11 @@ def model_file(path: Path) -> Path:
             )
         return found
     if not path.exists():
-        raise InputError(f"model {path} does not exist: give a .keras file or a run folder")
+        raise InputError(f"model {path} does not exist: {WHAT_TO_GIVE}")
+    if path.suffix == ".bin" and path.with_suffix(".xml").exists():
+        raise InputError(f"{path} holds the weights of an OpenVINO model: give {path.with_suffix('.xml')}")
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is not a Keras model: give a .keras file or a run folder")
+        raise InputError(
+            f"{path} is not a Keras model nor an exported artefact, or is damaged: {WHAT_TO_GIVE}"
+        )
     return path

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ssd_keras.boxes.iou import pairwise_intersection
 from ssd_keras.data.checks import shown_text
 from ssd_keras.data.samples import GroundTruth
 from ssd_keras.detections import Detections
@@ -105,20 +106,39 @@ def save_picture(path: Path, image: Pixels) -> None:
 def _with_captions(
     image: Pixels, boxes_px: NDArray[np.float32], labels: NDArray[np.int32], captions: Sequence[str]
 ) -> Pixels:
-    """Write each caption on its class's colour, above the box, or inside where there is no room above."""
+    """Write each caption on its class's colour, at its box; see `_caption_places`."""
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
     font = _font(max(10, round(max(image.shape[:2]) / 45)))
-    lines = map(shown_text, captions)  # a name may hold what no font can draw
-    for box, label, caption in reversed(list(zip(boxes_px, labels, lines, strict=True))):
+    lines = [shown_text(caption) for caption in captions]  # a name may hold what no font can draw
+    sizes = [(round(bottom) + 3, round(right) + 4) for _, _, right, bottom in map(font.getbbox, lines)]
+    places = _caption_places(boxes_px, sizes, (image.shape[0], image.shape[1]))
+    for place, label, caption in reversed(list(zip(places, labels, lines, strict=True))):
         colour = class_colour(int(label))
-        _, _, width, height = font.getbbox(caption)
-        x = min(max(float(box[0]), 0), max(image.shape[1] - width - 4, 0))
-        y = float(box[1]) - height - 3
-        y = y if y >= 0 else max(float(box[1]), 0)
-        pen.rectangle((x, y, x + width + 4, y + height + 3), fill=colour)
-        pen.text((x + 2, y + 1), caption, fill=_readable_on(colour), font=font)
+        x0, y0, x1, y1 = place.tolist()
+        pen.rectangle((x0, y0, x1, y1), fill=colour)
+        pen.text((x0 + 2, y0 + 1), caption, fill=_readable_on(colour), font=font)
     return np.array(picture)
+
+
+def _caption_places(
+    boxes_px: NDArray[np.float32], sizes: Sequence[tuple[int, int]], image_size: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Give the place (x0, y0, x1, y1) of each caption of (height, width): (K, 4), in pixels.
+
+    Above the box, or else below it or inside, where it hides no caption before; all hidden, above.
+    """
+    places = np.zeros((len(sizes), 4), np.float32)
+    for number, (box, (height, width)) in enumerate(zip(boxes_px, sizes, strict=True)):
+        x = min(max(float(box[0]), 0), max(image_size[1] - width, 0))
+        tops = np.array([box[1] - height, box[3], box[1], box[3] - height], np.float32)
+        tops = tops[(tops >= 0) & (tops + height <= image_size[0])]
+        if not len(tops):
+            tops = np.array([max(min(float(box[1]), image_size[0] - height), 0)], np.float32)
+        possible = np.stack([np.full_like(tops, x), tops, np.full_like(tops, x + width), tops + height], 1)
+        hidden = pairwise_intersection(possible, places[:number]).sum(axis=1)
+        places[number] = possible[np.argmax(hidden == 0)]  # the first of them if there is none
+    return places
 
 
 def _readable_on(colour: Colour) -> str:

@@ -16,14 +16,14 @@ from ssd_keras.inference.detecting import BATCH_SIZE, detect_images
 from ssd_keras.inference.part_times import PartTimes
 
 if TYPE_CHECKING:
-    from ssd_keras.models.ssd import SSD
+    from ssd_keras.runtimes.detector import Detector
 
 Result = VocResult | CocoResult
 """Both have `protocol`, `mAP`, `per_class`, `objects` and `as_json()`."""
 
 
 def evaluate(
-    model: SSD,
+    model: Detector,
     split: Split,
     protocol: Protocol = "voc10",
     iou_threshold: float = 0.5,
@@ -50,7 +50,7 @@ def evaluate(
 
 
 def detect_split(
-    model: SSD,
+    model: Detector,
     split: Split,
     fast: bool = False,
     batch_size: int = BATCH_SIZE,

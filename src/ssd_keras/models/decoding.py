@@ -9,6 +9,7 @@ Everything has static shapes and compiles; what is padding has score 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +19,9 @@ from keras import ops
 from ssd_keras.boxes.arrays import Array
 from ssd_keras.boxes.offsets import decode_offsets
 from ssd_keras.boxes.suppression import suppress
+
+Suppress = Callable[[Array, Array, float], Array]
+"""Computes the suppression of boxes (..., K, 4), as `boxes.suppression.suppress` does."""
 
 
 class Decoded(NamedTuple):
@@ -55,7 +59,12 @@ class Decoding:
     fast: bool = False
 
     def __call__(
-        self, offsets: Array, logits: Array, anchors: Array, variances: tuple[float, ...]
+        self,
+        offsets: Array,
+        logits: Array,
+        anchors: Array,
+        variances: tuple[float, ...],
+        suppress: Suppress = suppress,
     ) -> Decoded:
         """Decode a batch in float32.
 
@@ -64,20 +73,24 @@ class Decoding:
             logits: (B, A, C) raw predictions, background first.
             anchors: (A, 4) float32 `xyxy`.
             variances: the four of `decode_offsets`.
+            suppress: computes the suppression, by default the loop of `boxes.suppression`.
         """
         scores = ops.softmax(ops.cast(logits, "float32"), axis=-1)[..., 1:]
         boxes = decode_offsets(ops.cast(offsets, "float32"), anchors, variances)
         decode = decode_best_class if self.fast else decode_per_class
-        return decode(boxes, scores, self)
+        return decode(boxes, scores, self, suppress)
 
 
-def decode_per_class(boxes: Array, scores: Array, settings: Decoding) -> Decoded:
+def decode_per_class(
+    boxes: Array, scores: Array, settings: Decoding, suppress: Suppress = suppress
+) -> Decoded:
     """Decode as the original does, each class for itself.
 
     Args:
         boxes: (B, A, 4) `xyxy`, one an anchor.
         scores: (B, A, C − 1), without background.
         settings: the thresholds and limits.
+        suppress: as `boxes.suppression.suppress`.
     """
     by_class = ops.transpose(scores, (0, 2, 1))
     classes = by_class.shape[1]
@@ -94,7 +107,9 @@ def decode_per_class(boxes: Array, scores: Array, settings: Decoding) -> Decoded
     )
 
 
-def decode_best_class(boxes: Array, scores: Array, settings: Decoding) -> Decoded:
+def decode_best_class(
+    boxes: Array, scores: Array, settings: Decoding, suppress: Suppress = suppress
+) -> Decoded:
     """Decode fast: the best class of each anchor, and one suppression for all classes.
 
     An anchor whose best guess is background yields nothing, and an object under the better box of another
@@ -127,16 +142,25 @@ def _best_of_image(boxes: Array, scores: Array, labels: Array, max_detections: i
 class DecodeDetections(keras.layers.Layer):
     """Decoding as a layer: {"offsets", "logits"} to {"boxes", "scores", "labels"}, as in `Decoded`."""
 
-    def __init__(self, anchors: Any, variances: tuple[float, ...], settings: Decoding, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        anchors: Any,
+        variances: tuple[float, ...],
+        settings: Decoding,
+        suppress: Suppress = suppress,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(dtype="float32", trainable=False, **kwargs)
         self.anchors = anchors
         self.variances = variances
         self.settings = settings
+        self.suppress = suppress
 
     def call(self, raw: dict[str, Array]) -> dict[str, Array]:
         """Decode a batch of raw predictions."""
         anchors = ops.convert_to_tensor(self.anchors, "float32")
-        return self.settings(raw["offsets"], raw["logits"], anchors, self.variances)._asdict()
+        decoded = self.settings(raw["offsets"], raw["logits"], anchors, self.variances, self.suppress)
+        return decoded._asdict()
 
     def compute_output_spec(self, raw: dict[str, Array]) -> dict[str, keras.KerasTensor]:
         """Give the shapes without decoding: the torch backend would decode a made-up batch to find them."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,10 +13,9 @@ from numpy.typing import NDArray
 
 from ssd_keras.boxes.anchors import Anchors, anchors_from_config
 from ssd_keras.boxes.arrays import Array
-from ssd_keras.boxes.formats import box_area, clip_to_image, relative_to_px
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.images import ImageSource, StoredImage
-from ssd_keras.data.loader import detection_batches
+from ssd_keras.data.detecting import detect_photographs, detections_in_px
+from ssd_keras.data.images import ImageSource
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.models.backbones import dilated_convolution, l2_normalization  # noqa: F401  in saved detectors
@@ -188,14 +186,7 @@ class SSD(keras.Model):
                 f"model {self.name} takes images of {channels} channels, photographs have 3: "
                 "give batches of its own to detect_batch"
             )
-        if isinstance(images, str | bytes | Path | np.ndarray | StoredImage):
-            images = [images]
-        found: list[Detections] = []
-        for batch in detection_batches(images, self.image_size, max(1, min(batch_size, len(images)))):
-            for error in batch.errors.values():
-                raise error
-            found += self.detect_batch(batch.images, batch.sizes, threshold, fast)
-        return found
+        return detect_photographs(self.detect_batch, self.image_size, images, threshold, fast, batch_size)
 
     def detect_batch(
         self,
@@ -211,16 +202,7 @@ class SSD(keras.Model):
         """
         raw = self.predict_on_batch(batch)
         decoded = self.decoder(fast).predict_on_batch(raw)
-        found = []
-        for boxes, scores, labels, size in zip(
-            decoded["boxes"], decoded["scores"], decoded["labels"], sizes, strict=False
-        ):
-            kept = scores >= max(threshold, np.finfo(np.float32).tiny)
-            inside = clip_to_image(boxes)
-            kept &= box_area(inside) > 0
-            boxes_px = relative_to_px(inside[kept], size)
-            found.append(Detections(boxes_px, scores[kept], labels[kept], self.class_names, size))
-        return found
+        return detections_in_px(decoded, sizes, threshold, self.class_names)
 
     def decoder(self, fast: bool = False) -> keras.Model:
         """Give the compiled model that turns raw predictions into {"boxes", "scores", "labels"}.

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from ssd_keras.errors import InputError
-from ssd_keras.inference.detector import load_detector
+from ssd_keras.inference.detector import load_model
 from ssd_keras.models.building import build_on_backbone, build_preset
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.freezing import freeze
@@ -103,7 +103,7 @@ def _start_from(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
         raise InputError(
             f"weights {recipe.weights} bring their own model: leave {fixed[0]!r} out, or start from imagenet"
         )
-    model = load_detector(str(recipe.weights))
+    model = load_model(str(recipe.weights))
     kept = [name for name in class_names if name in model.class_names]
     logger.info(
         "weights %s: heads kept for %s; begun anew for %s",

@@ -21,7 +21,7 @@ from ssd_keras.data.loader import Batch
 from ssd_keras.data.samples import Split
 from ssd_keras.errors import InputError
 from ssd_keras.files import write_text_whole
-from ssd_keras.inference.detector import load_detector
+from ssd_keras.inference.detector import load_model
 from ssd_keras.training import findings
 from ssd_keras.training.charts import Chart, Line, line_chart
 from ssd_keras.training.curves import PANELS, Log, measured, read_curves
@@ -148,7 +148,7 @@ def _look(
 ) -> tuple[SSD | None, Findings | None, str]:
     """Give the model and what it does on the val split; or, in the last place, why that is not known."""
     try:
-        model = load_detector(folder.path)
+        model = load_model(folder.path)
     except InputError as error:
         return None, None, f"The model of this run could not be looked at: {error}."
     if val_split is None:

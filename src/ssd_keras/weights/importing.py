@@ -27,6 +27,11 @@ MARKS = {
 }
 """Layers by which the network of a file is recognised, the surest first."""
 
+SSD7_VARIANCES = (
+    "the file does not say its variances: taken are 0.1 0.1 0.2 0.2; if all boxes are misplaced, try "
+    "--variances 1 1 1 1, which the tutorial of the Keras port of 2018 has"
+)
+
 
 CAFFE_BEGINNINGS = tuple(bytes([tag]) for tag in (0x0A, 0x12, 0x1A, 0x20, 0x22, 0x28, 0x32, 0x38, 0x42, 0xA2))
 """Tags of the fields of `NetParameter`, with one of which a caffemodel begins."""
@@ -65,6 +70,8 @@ def import_weights(
     *,
     class_names: Sequence[str] | None = None,
     anchors: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    variances: Sequence[float] | None = None,
     bgr: bool | None = None,
     merge_batch_norm: bool | None = None,
     allow_missing: bool = False,
@@ -77,6 +84,8 @@ def import_weights(
         class_names: without background, as many as the file has; by default VOC's or COCO's where the number
             fits, else numbers.
         anchors: one of the preset's sets; by default what the file says, else "coco" for 80 classes.
+        image_size: (height, width) of the input; by default the preset's.
+        variances: of the offsets, four numbers, as the network was trained with; by default the preset's.
         bgr: whether the network of the file takes BGR; by default what is usual for its kind.
         merge_batch_norm: for MobileNet, build it without batch normalisation; by default as the file has it.
         allow_missing: begin layers anew that the file does not have, such as the heads.
@@ -94,6 +103,12 @@ def import_weights(
     elif "anchors" not in settings:
         settings["anchors"] = _usual_anchors(name, logits)
         notes += _doubt(name, settings["anchors"])
+    if image_size:
+        settings["image_size"] = image_size
+    if variances:
+        settings["variances"] = tuple(variances)
+    elif name == "ssd7":
+        notes.append(SSD7_VARIANCES)
     if name == "ssd300_mobilenet":
         merged = not any("_bn/" in tensor for tensor in file.tensors)
         batch_norm = not (merged if merge_batch_norm is None else merge_batch_norm)

@@ -8,9 +8,16 @@ import pytest
 from ssd_keras.data.samples import GroundTruth, Sample, Split
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
-from ssd_keras.inference.result_files import PictureFolder, as_text, read_detections
+from ssd_keras.inference.results import open_results, read_detections
 
 CLASSES = ("car", "person")
+
+
+def written(folder, found):
+    with open_results("json", folder, CLASSES) as results:
+        for name, detections in found.items():
+            results.add(name, detections)
+    return results.paths[0]
 
 
 def split_of(folder, *names):
@@ -20,8 +27,7 @@ def split_of(folder, *names):
 def test_what_is_written_is_read_again_by_file_name(tmp_path):
     found = Detections([[1.5, 2, 30, 40], [5, 6, 7, 8]], [0.25, 0.75], [1, 0], CLASSES, (50, 60))
     nothing = Detections([], [], [], CLASSES, (50, 60))
-    file = tmp_path / "found.json"
-    file.write_text(as_text({"elsewhere/a.jpg": found, "elsewhere/b.jpg": nothing}))
+    file = written(tmp_path, {"elsewhere/a.jpg": found, "elsewhere/b.jpg": nothing})
     a, b, unknown = read_detections(file, split_of(tmp_path, "a.jpg", "b.jpg", "c.jpg"))
     np.testing.assert_array_equal(a.boxes_px, found.boxes_px)
     np.testing.assert_array_equal(a.scores, found.scores)
@@ -46,11 +52,10 @@ def test_images_of_a_pack_are_matched_by_the_files_they_were_in(tmp_path, to):
         Dataset(CLASSES, {"test": Split("test", samples, CLASSES)}, "made"), tmp_path / "pack", to
     )
     found = Detections([[1, 2, 3, 4]], [0.5], [0], CLASSES, (20, 20))
-    file = tmp_path / "found.json"
-    file.write_text(as_text({"elsewhere/photo.png": found, "8.png": found, "7": found}))
+    file = written(tmp_path, {"elsewhere/photo.png": found, "8.png": found, "7": found})
     split = open_dataset(tmp_path / "pack")["test"]
     assert [len(one) for one in read_detections(file, split)] == [1, 1]
-    file.write_text(as_text({"7": found}))
+    written(tmp_path, {"7": found})
     with pytest.raises(InputError, match="knows no image"):
         read_detections(file, split)
 
@@ -93,14 +98,3 @@ def test_a_missing_file_and_one_that_is_not_json_are_named(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(InputError, match="is not JSON"):
         read_detections(tmp_path / "x.json", split_of(tmp_path, "a.jpg"))
-
-
-def test_two_images_of_one_name_get_two_pictures(tmp_path):
-    from ssd_keras.inference.drawing import save_picture
-
-    for folder in ("one", "two"):
-        save_picture(tmp_path / folder / "a.png", np.zeros((20, 20, 3), np.uint8))
-    pictures = PictureFolder.create(tmp_path / "out")
-    nothing = Detections([], [], [], CLASSES, (20, 20))
-    drawn = [pictures.draw(tmp_path / folder / "a.png", nothing).name for folder in ("one", "two")]
-    assert drawn == ["a.jpg", "a-2.jpg"]

@@ -14,8 +14,8 @@ from pycocotools.coco import COCO
 from ssd_keras.data.samples import GroundTruth, Sample, Split
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
-from ssd_keras.inference.official_results import write_results
-from ssd_keras.inference.result_files import read_detections
+from ssd_keras.inference.results import read_detections
+from ssd_keras.inference.results.official import write_results
 from ssd_keras.inference.scoring import score
 
 CATEGORY_IDS = (17, 90, 1)

@@ -1,60 +1,22 @@
-"""Detections in files and pictures: written by `ssd detect`, read by `ssd evaluate --detections`."""
+"""Reading detections that were written to a file, by `ssd detect` or for the official servers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ssd_keras.classes import label_of
-from ssd_keras.data.images import StoredImage, read_image
+from ssd_keras.data.images import StoredImage
 from ssd_keras.data.samples import Split
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
-from ssd_keras.inference.drawing import draw_detections, save_picture
-from ssd_keras.inference.official_results import UNKNOWN_SIZE, read_coco_results, read_voc_results
+from ssd_keras.inference.results.official import UNKNOWN_SIZE, read_coco_results, read_voc_results
 
+LINES_SUFFIXES = (".jsonl", ".ndjson")
 
-def as_document(found: Mapping[str, Detections]) -> list[dict[str, Any]]:
-    """Give the JSON document of detections by image: the one `ssd detect --json` prints."""
-    return [
-        {"image": image, "size": list(detections.size), "detections": detections.as_json()}
-        for image, detections in found.items()
-    ]
-
-
-@dataclass
-class PictureFolder:
-    """A folder of pictures with the detections drawn, named after the images."""
-
-    path: Path
-    _taken: set[str] = field(default_factory=set)
-
-    @classmethod
-    def create(cls, path: Path) -> PictureFolder:
-        """Make the folder; `InputError` where that is not possible."""
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
-        return cls(path)
-
-    def draw(self, image: Path, detections: Detections) -> Path:
-        """Draw detections on the image file; two images of one name get two pictures."""
-        name, number = f"{image.stem}.jpg", 1
-        while name in self._taken:
-            number += 1
-            name = f"{image.stem}-{number}.jpg"
-        self._taken.add(name)
-        save_picture(self.path / name, draw_detections(read_image(image), detections))
-        return self.path / name
-
-
-def as_text(found: Mapping[str, Detections]) -> str:
-    """Give the document of `as_document` as JSON text, a line an image."""
-    return "[" + ",\n ".join(json.dumps(entry, ensure_ascii=False) for entry in as_document(found)) + "]\n"
+MADE_BY_US = "give a file that 'ssd detect' wrote as json or jsonl"
 
 
 def read_detections(path: Path, split: Split, category_ids: Sequence[int] | None = None) -> list[Detections]:
@@ -63,8 +25,9 @@ def read_detections(path: Path, split: Split, category_ids: Sequence[int] | None
     Images of the split that the file does not have count as without detections; other images are passed over.
 
     Args:
-        path: a document of `as_document`, whose images are matched by file name; results as COCO takes them,
-            or a folder with those of VOC, whose images are matched by their ids.
+        path: what `ssd detect` writes as json, or its entries one a line (jsonl), whose images are matched by
+            file name and whose frames of videos are passed over; results as COCO takes them, or a folder with
+            those of VOC, whose images are matched by their ids.
         split: whose images are wanted.
         category_ids: the number of each class (`Dataset.category_ids`), for COCO's results; None: 1, 2, ...
 
@@ -84,6 +47,8 @@ def _of_document(entries: Sequence[Any], split: Split, path: Path) -> list[Detec
     by_name: dict[str, Detections] = {}
     for number, entry in enumerate(entries):
         where = f"{path}, image {number + 1}"
+        if isinstance(entry, dict) and entry.get("frame") is not None:
+            continue
         name, detections = _parsed(entry, split.class_names, where)
         if name in by_name:
             raise InputError(f"{where}: file name {name} occurs twice: images are matched by file name")
@@ -97,16 +62,36 @@ def _of_document(entries: Sequence[Any], split: Split, path: Path) -> list[Detec
 
 def _entries(path: Path) -> Sequence[Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the path") from error
-    except ValueError as error:
-        raise InputError(
-            f"{path} is not JSON ({error}): give a file that 'ssd detect --json' printed"
-        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8: {MADE_BY_US}") from error
+    if text.lstrip().startswith("{") or path.suffix.lower() in LINES_SUFFIXES:
+        return _lines(text, path)
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON ({error}): {MADE_BY_US}") from error
     if not isinstance(document, list):
-        raise InputError(f"{path} holds no list of images: give a file that 'ssd detect --json' printed")
+        raise InputError(f"{path} holds no list of images: {MADE_BY_US}")
     return document
+
+
+def _lines(text: str, path: Path) -> list[Any]:
+    """The entries of a file that has one a line."""
+    entries = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}, line {number}, is not JSON ({error}): {MADE_BY_US}") from error
+        if not isinstance(entry, dict) or "detections" not in entry:
+            raise InputError(f"{path} holds no list of images (line {number}): {MADE_BY_US}")
+        entries.append(entry)
+    return entries
 
 
 def _parsed(entry: Any, class_names: Sequence[str], where: str) -> tuple[str, Detections]:

@@ -1,0 +1,224 @@
+"""From a model to an artefact that is known to find the same."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ssd_keras.errors import InputError
+from ssd_keras.export.comparison import TOLERANCE, largest_difference
+from ssd_keras.export.worker import FAULT_OF_THE_MODEL, Job
+from ssd_keras.files import whole_file
+from ssd_keras.inference.detector import model_file, save_detector
+from ssd_keras.runtimes.artefact import Artefact, load_artefact
+from ssd_keras.runtimes.formats import SUFFIXES, Format, recognise_format
+
+if TYPE_CHECKING:
+    from ssd_keras.models.ssd import SSD
+
+log = logging.getLogger(__name__)
+
+NEEDED: dict[Format, tuple[str, ...]] = {
+    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    "openvino": ("onnx", "tf2onnx", "openvino"),
+    "litert": ("ai_edge_litert",),
+    "saved_model": (),
+}
+"""What is imported to make and to check each format, beside TensorFlow."""
+
+EXTRAS: dict[Format, str] = {
+    "onnx": "onnx",
+    "openvino": "openvino",
+    "litert": "litert",
+    "saved_model": "tensorflow",
+}
+"""Of this package, which install it."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artefact that was made.
+
+    Attributes:
+        path: its file or folder.
+        format: its format.
+        bytes: its size, with all its files.
+        max_difference: the largest difference from Keras, in relative boxes and in scores, in the check.
+    """
+
+    path: Path
+    format: Format
+    bytes: int
+    max_difference: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as the command line prints it."""
+        return {**asdict(self), "path": str(self.path)}
+
+
+def export_detector(
+    model: str | Path | SSD,
+    format: Format,
+    out: str | Path | None = None,
+    raw: bool = False,
+    check: str | Path | None = None,
+) -> Exported:
+    """Export a detector: uint8 RGB images in, detections out; made on TensorFlow, whatever the backend.
+
+    The artefact is run by its own runtime when it is made, and what it finds is compared with Keras.
+
+    Args:
+        model: a .keras file, a run folder (its best model), or the model itself.
+        format: "onnx", "openvino" (two files: .xml and .bin), "litert" or "saved_model" (a folder).
+        out: where to; by default named after the model, in the working directory. It must not be there yet.
+        raw: for ONNX, give "offsets" and "logits" in place of detections; the anchors are in the metadata.
+        check: an image, a folder of images, or a data set, for the check; by default generated street scenes.
+
+    Raises:
+        InputError: the model cannot be exported, what is needed is not installed, `out` is there already, or
+            the artefact does not find the same. Nothing is left at `out` then.
+    """
+    if raw and format != "onnx":
+        raise InputError(f"raw predictions are exported to onnx only, not to {format}: leave --raw out")
+    place = _free_place(_usual_place(model, format) if out is None else Path(out), format)
+    _check_installed(format)
+    with tempfile.TemporaryDirectory(prefix="ssd-export-") as folder:
+        file = _file_of(model, Path(folder))
+        with _unfinished(place, format) as unfinished:
+            found_by_keras = Path(folder) / "found_by_keras.npz"
+            job = Job(
+                str(file), format, str(unfinished), raw, str(check) if check else None, str(found_by_keras)
+            )
+            _run_worker(job, Path(folder))
+            difference = _difference_from_keras(load_artefact(unfinished), found_by_keras, place)
+    return Exported(place, format, _size(place, format), difference)
+
+
+def _free_place(out: Path, kind: Format) -> Path:
+    if kind != "saved_model" and out.suffix != SUFFIXES[kind]:
+        raise InputError(f"--out {out}: give a file whose name ends in {SUFFIXES[kind]}")
+    taken = next((path for path in _files_at(out, kind) if path.exists()), None)
+    if taken:
+        raise InputError(f"{taken} exists already: remove it, or choose another place with --out")
+    return out
+
+
+def _usual_place(model: str | Path | SSD, kind: Format) -> Path:
+    """Name the artefact after the run folder or the file, or else after the network."""
+    name = Path(model).absolute().with_suffix("").name if isinstance(model, str | Path) else model.name
+    return Path(f"{name}{SUFFIXES[kind]}")
+
+
+def _files_at(place: Path, kind: Format) -> list[Path]:
+    return [place, place.with_suffix(".bin")] if kind == "openvino" else [place]
+
+
+def _size(place: Path, kind: Format) -> int:
+    files = place.rglob("*") if place.is_dir() else _files_at(place, kind)
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _check_installed(kind: Format) -> None:
+    missing = [module for module in ("tensorflow", *NEEDED[kind]) if importlib.util.find_spec(module) is None]
+    if missing:
+        raise InputError(
+            f"exporting to {kind} needs {', '.join(missing)}, not installed: "
+            f'pip install "ssd-keras[tensorflow,{EXTRAS[kind]}]"'
+        )
+
+
+def _file_of(model: str | Path | SSD, folder: Path) -> Path:
+    """Give the .keras file of a model; one that is in memory is saved in `folder`."""
+    if isinstance(model, str | Path):
+        if recognise_format(Path(model)):
+            raise InputError(
+                f"{model} is an artefact already: give the .keras file or run folder it is made of"
+            )
+        return model_file(Path(model))
+    file = folder / f"{model.name}.keras"
+    save_detector(model, file)
+    return file
+
+
+@contextmanager
+def _unfinished(place: Path, kind: Format) -> Iterator[Path]:
+    """Give where to write an artefact; all of it takes its place when all went well, or nothing is left."""
+    with ExitStack() as stack:
+        if kind == "saved_model":
+            yield stack.enter_context(_whole_folder(place))
+        else:
+            unfinished = [stack.enter_context(whole_file(file)) for file in _files_at(place, kind)]
+            yield unfinished[0]
+
+
+@contextmanager
+def _whole_folder(path: Path) -> Iterator[Path]:
+    """Give the path of an unfinished folder, as `whole_file` does for a file."""
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield unfinished
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}): make room there, or choose another place"
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _run_worker(job: Job, folder: Path) -> None:
+    """Run the worker on TensorFlow and on the CPU; `InputError` says what stopped it."""
+    job_file = folder / "job.json"
+    job_file.write_text(json.dumps(job._asdict()), encoding="utf-8")
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "tensorflow",
+        "CUDA_VISIBLE_DEVICES": "",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF2ONNX_CATCH_ERRORS": "FALSE",  # else it copies all weights before each of its many steps
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ssd_keras.export.worker", str(job_file)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == FAULT_OF_THE_MODEL:
+        raise InputError(done.stdout.strip().splitlines()[-1])
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = (
+            said[-1][:300] if said else f"ended with status {done.returncode}, perhaps for want of memory"
+        )
+        raise InputError(f"{job.model} cannot be exported to {job.kind} ({reason}): try another format")
+
+
+def _difference_from_keras(artefact: Artefact, found_by_keras: Path, place: Path) -> float:
+    """Run the artefact on the images of the check; `InputError` where it does not find what Keras finds."""
+    with np.load(found_by_keras) as arrays:
+        expected = dict(arrays)
+    difference = largest_difference(expected, artefact.predict(expected["images"]), artefact.metadata)
+    if not difference <= TOLERANCE:  # NaN is refused, too
+        raise InputError(
+            f"{place} is not kept: run by its own runtime, its boxes or scores differ by {difference:.2g} "
+            f"from those of Keras, and {TOLERANCE:g} is allowed: try another format"
+        )
+    if not expected.get("scores", np.ones(1)).any():
+        log.warning("nothing is found in the images of the check: give some that show objects with --check")
+    return difference

@@ -1,0 +1,147 @@
+"""All that `ssd detect --out` leaves: files of detections, pictures and videos with boxes, crops."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.data.images import read_image
+from ssd_keras.detections import Detections
+from ssd_keras.errors import InputError
+from ssd_keras.inference.crops import CropFolder
+from ssd_keras.inference.drawing import draw_detections, save_picture
+from ssd_keras.inference.results import STREAMED, open_results
+from ssd_keras.inference.results.names import FRAME_DIGITS, ResultNames
+from ssd_keras.inference.sources.images import Clip, SourceImage
+from ssd_keras.inference.video_writing import VIDEO_SUFFIX, VideoFile
+
+PICTURE_SUFFIX = ".jpg"
+CROPS = "crops"
+
+BESIDE_LABELS = "_boxes"
+"""Ends the names of pictures beside labels: no reader may take them for the images that the labels name."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be written.
+
+    Attributes:
+        format: of the files of detections, one of `RESULT_FORMATS`.
+        pictures: pictures and videos with boxes drawn.
+        crops: a picture of each object.
+    """
+
+    format: str = "json"
+    pictures: bool = True
+    crops: bool = False
+
+
+class OutputFolder:
+    """Writes what was found, image by image; to be used in a `with` statement.
+
+    Whatever ends that, all files are valid: documents are closed, videos play.
+
+    Args:
+        path: the folder, which is made.
+        class_names: all classes of the detector.
+        wanted: what is to be written.
+        image_root: the folder that all images are in, if there is one.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+
+    def __init__(
+        self, path: Path, class_names: tuple[str, ...], wanted: Wanted, image_root: Path | None = None
+    ) -> None:
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
+        self._wanted = wanted
+        self._open_files = ExitStack()
+        self._results = self._open_files.enter_context(
+            open_results(wanted.format, path, class_names, image_root)
+        )
+        self._open_files.callback(self._close_video)
+        self._crops = CropFolder.create(path / CROPS) if wanted.crops else None
+        self._names = ResultNames()
+        self._clip: Clip | None = None
+        self._video: VideoFile | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open_files.close()
+
+    @property
+    def result_paths(self) -> tuple[Path, ...]:
+        """The files and folders of the detections."""
+        return self._results.paths
+
+    def pixels_of(self, image: SourceImage) -> NDArray[np.uint8] | None:
+        """Give the pixels (H, W, 3) uint8 RGB of a whole image, if they are needed for what is written.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        needed = self._wanted.pictures or self._wanted.crops
+        return read_image(image.content, name=image.name) if needed else None
+
+    def add(
+        self, image: SourceImage, detections: Detections, pixels: NDArray[np.uint8] | None = None
+    ) -> None:
+        """Write what was found in an image.
+
+        Args:
+            image: the image, or frame.
+            detections: what was found in it; may be nothing.
+            pixels: of `pixels_of`.
+
+        Raises:
+            InputError: something cannot be written; what was written before stays.
+        """
+        self._results.add(image.name, detections, image.frame, image.time)
+        if pixels is None:
+            return
+        if self._crops:
+            self._crops.save(pixels, _crop_name(image), detections)
+        if self._wanted.pictures:
+            self._draw(image, draw_detections(pixels, detections))
+
+    def _draw(self, image: SourceImage, picture: NDArray[np.uint8]) -> None:
+        if image.clip is not self._clip:
+            self._close_video()
+        if image.clip is None:
+            save_picture(self._path_for(image.name, PICTURE_SUFFIX), picture)
+            return
+        if self._video is None:
+            size = (picture.shape[0], picture.shape[1])
+            self._video = VideoFile(self._path_for(image.name, VIDEO_SUFFIX), image.clip, size)
+            self._clip = image.clip
+        self._video.add(picture, image.time)
+
+    def _path_for(self, name: str, suffix: str) -> Path:
+        mark = "" if self._wanted.format in STREAMED else BESIDE_LABELS
+        return self.path / f"{self._names.of(name)}{mark}{suffix}"
+
+    def _close_video(self) -> None:
+        video, self._video, self._clip = self._video, None, None
+        if video is not None:
+            video.close()
+
+
+def _crop_name(image: SourceImage) -> str:
+    name = Path(image.name)
+    return image.name if image.frame is None else f"{name.stem}_{image.frame:0{FRAME_DIGITS}d}{name.suffix}"

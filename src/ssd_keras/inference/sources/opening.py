@@ -1,0 +1,219 @@
+"""What `ssd detect` is to look at: files, folders, patterns, videos, cameras, standard input, links."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.errors import InputError
+from ssd_keras.inference.sources.images import SourceImage
+from ssd_keras.inference.sources.links import Link, is_link
+from ssd_keras.inference.sources.standard_input import STANDARD_INPUT, standard_input_images
+from ssd_keras.inference.sources.video_formats import VIDEO_SUFFIXES, is_video
+from ssd_keras.inference.sources.videos import CAMERA_PREFIX, Camera, video_images, video_length
+
+Images = Iterator[SourceImage | InputError]
+"""What a source gives, one after the other; in place of an image that cannot be had, why."""
+
+MediaFile = tuple[Path, bool]
+"""A file, and whether it is a video."""
+
+Seen = set[Path] | None
+"""Files that other sources gave; None: no other source gives files."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How sources are read.
+
+    Attributes:
+        every: of videos and cameras each so many-th frame.
+        max_frames: of each video and camera so many at most; None: all.
+        out: the folder in which pictures are to be written; those in it are no images to look at.
+    """
+
+    every: int = 1
+    max_frames: int | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One of the things to look at.
+
+    Attributes:
+        images: gives its images; nothing is read before, and never more than asked for. Files whose names are
+            among those seen are passed over, and the names of the others are added to them.
+        count: gives how many there will be, None where nobody knows.
+        is_live: its images come when they come, and each is wanted at once.
+        folder: the folder that its images are in, where it is one.
+    """
+
+    images: Callable[[Seen], Images]
+    count: Callable[[], int | None]
+    is_live: bool = False
+    folder: Path | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All that is to be looked at, in order; each file once."""
+
+    sources: tuple[Source, ...]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether images are wanted one by one, as soon as they come."""
+        return any(source.is_live for source in self.sources)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that all images are in, where only that was named."""
+        return self.sources[0].folder if len(self.sources) == 1 else None
+
+    def images(self) -> Images:
+        """Give the images of all sources, one by one."""
+        # Names of a single source differ: a folder of a million needs no list of them.
+        seen: Seen = set() if len(self.sources) > 1 else None
+        for source in self.sources:
+            yield from source.images(seen)
+
+    def count(self) -> int | None:
+        """Count the images, those named twice twice; None where nobody knows."""
+        return _total(source.count() for source in self.sources)
+
+
+def open_sources(names: Sequence[str | Path], reading: Reading | None = None) -> Sources:
+    """Find what is meant by names of sources.
+
+    A name is that of a file (image or video, told by their content), of a folder (all images and videos below
+    it), a pattern such as `photos/*.jpg`, a camera such as `camera:0`, an HTTP or HTTPS link to an image, or
+    `-`: standard input, an image or lines that name sources.
+
+    Raises:
+        InputError: a source does not exist, holds no image, or lies where results are to be written; there is
+            no such camera; it is another kind of link.
+    """
+    if not names:
+        raise InputError("no image given: name files, folders or patterns such as 'photos/*.jpg'")
+    return Sources(tuple(open_source(str(name), reading or Reading()) for name in names))
+
+
+def open_source(name: str, reading: Reading) -> Source:
+    """Find what is meant by the name of a source; see `open_sources`."""
+    if name == STANDARD_INPUT:
+        return Source(lambda _: _of_standard_input(reading), lambda: None, is_live=True)
+    if is_link(name):
+        link = Link(name)
+        return Source(lambda _: iter([SourceImage(name, link)]), lambda: 1)
+    path = Path(name)
+    if name.startswith(CAMERA_PREFIX) and not path.exists():
+        return _camera(Camera(name), reading)
+    if path.is_dir():
+        return _folder(path, reading)
+    return _files([path] if path.is_file() else _matches(name), reading)
+
+
+def _camera(camera: Camera, reading: Reading) -> Source:
+    def images(_: Seen) -> Images:
+        return camera.images(reading.every, reading.max_frames)
+
+    return Source(images, lambda: reading.max_frames, is_live=True)
+
+
+def _files(files: Sequence[Path], reading: Reading) -> Source:
+    for file in files:
+        _check_apart(file.parent, file, reading)
+    return _media(lambda: ((file, is_video(file)) for file in files), reading)
+
+
+def _folder(folder: Path, reading: Reading) -> Source:
+    _check_apart(folder, folder, reading)
+    if next(_files_below(folder, reading.out), None) is None:
+        known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        raise InputError(f"folder {folder} holds no image: known are {known}")
+    # In a folder the suffix says what is a video: to open each of a million images would take minutes.
+    return _media(
+        lambda: ((file, _has_video_suffix(file)) for file in _files_below(folder, reading.out)),
+        reading,
+        folder,
+    )
+
+
+def _media(found: Callable[[], Iterator[MediaFile]], reading: Reading, folder: Path | None = None) -> Source:
+    """Make a source of files, each of them with whether it is a video."""
+
+    def images(seen: Seen) -> Images:
+        for file, video in found():
+            if seen is not None:
+                if file in seen:
+                    continue
+                seen.add(file)
+            yield from _of_file(file, video, reading)
+
+    def count() -> int | None:
+        limits = reading.every, reading.max_frames
+        return _total(video_length(file, *limits) if video else 1 for file, video in found())
+
+    return Source(images, count, folder=folder)
+
+
+def _files_below(folder: Path, out: Path | None) -> Iterator[Path]:
+    """Give images and videos, folder by folder, by name, without those in the folder of results."""
+    for parent, folders, names in os.walk(folder):
+        here = Path(parent)
+        folders[:] = sorted(name for name in folders if out is None or not _is_same(here / name, out))
+        for name in sorted(names):
+            file = here / name
+            if file.suffix.lower() in IMAGE_SUFFIXES or _has_video_suffix(file):
+                yield file
+
+
+def _has_video_suffix(file: Path) -> bool:
+    return file.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _matches(pattern: str) -> list[Path]:
+    matches = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207, Path.glob takes no absolute pattern
+    found = sorted(match for match in matches if match.is_file())
+    if not found:
+        raise InputError(
+            f"{pattern} does not exist: give a file, a folder or a pattern such as 'photos/*.jpg'"
+        )
+    return found
+
+
+def _of_file(file: Path, video: bool, reading: Reading) -> Images:
+    if video:
+        return video_images(file, reading.every, reading.max_frames)
+    return iter([SourceImage(str(file), file)])
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    total = 0
+    for count in counts:
+        if count is None:
+            return None
+        total += count
+    return total
+
+
+def _of_standard_input(reading: Reading) -> Images:
+    return standard_input_images(sys.stdin.buffer, lambda line: open_source(line, reading).images(None))
+
+
+def _check_apart(folder: Path, source: Path, reading: Reading) -> None:
+    """Raise `InputError` where results would be written among the images, and over them."""
+    if reading.out is not None and _is_same(folder, reading.out):
+        raise InputError(
+            f"pictures in {reading.out} could overwrite the images of {source}: choose another --out"
+        )
+
+
+def _is_same(folder: Path, other: Path) -> bool:
+    return folder.resolve() == other.resolve()

@@ -1,0 +1,84 @@
+"""Videos with what was found drawn in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.data.checks import silent_decoders
+from ssd_keras.data.images import resize_image
+from ssd_keras.errors import InputError
+from ssd_keras.inference.sources.images import Clip
+from ssd_keras.inference.sources.videos import quiet_ffmpeg, video_length
+
+CODEC = "mp4v"
+"""MPEG-4 part 2: the one for MP4 that OpenCV's wheels have and that keeps up. They have no encoder of H.264,
+and VP9 takes some fifty times as long (174 and 3.3 ms a frame of 640 × 480 on two cores)."""
+
+VIDEO_SUFFIX = ".mp4"
+
+
+class VideoFile:
+    """An MP4 file that frames are appended to, playable once it is closed.
+
+    Its codec wants even sides: an odd one gets one more row or column, a copy of the last.
+
+    Args:
+        path: the file, which is replaced; its folder is there.
+        clip: what the frames are from; those of a camera are shown for as long as they were seen.
+        size: (height, width) of the frames.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, clip: Clip, size: tuple[int, int]) -> None:
+        self.path = path
+        self._clip = clip
+        self._size = size
+        self._written = 0
+        quiet_ffmpeg()
+        height, width = (side + side % 2 for side in size)
+        with silent_decoders():
+            self._writer = cv2.VideoWriter(
+                str(path.absolute()),
+                cv2.CAP_FFMPEG,
+                cv2.VideoWriter.fourcc(*CODEC),
+                clip.rate,
+                (width, height),
+            )
+        if not self._writer.isOpened():
+            raise InputError(
+                f"{path} cannot be written as a video of {width} × {height} pixels: choose another --out, "
+                "or use --no-pictures"
+            )
+
+    def add(self, picture: NDArray[np.uint8], time: float | None) -> None:
+        """Append a frame (H, W, 3) uint8 RGB, which was seen `time` seconds after the first."""
+        frame = cv2.cvtColor(resize_image(picture, self._size), cv2.COLOR_RGB2BGR)
+        height, width = self._size
+        frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        for _ in range(self._times_shown(time)):
+            self._writer.write(frame)
+            self._written += 1
+
+    def _times_shown(self, time: float | None) -> int:
+        """How often a frame is to be written: once, or as often as to catch up with the clock of a camera."""
+        if not self._clip.is_live or time is None:
+            return 1
+        return max(0, round(time * self._clip.rate) + 1 - self._written)
+
+    def close(self) -> None:
+        """End the file.
+
+        Raises:
+            InputError: not all frames arrived in it. OpenCV does not say when a disk is full.
+        """
+        if not self._writer.isOpened():
+            return
+        self._writer.release()
+        if (video_length(self.path) or 0) < self._written:
+            raise InputError(f"{self.path} cannot be written whole: make room there, or choose another --out")

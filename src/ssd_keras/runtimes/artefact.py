@@ -1,0 +1,108 @@
+"""An exported artefact as a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssd_keras.data.detecting import detect_photographs, detections_in_px
+from ssd_keras.data.images import ImageSource
+from ssd_keras.detections import Detections
+from ssd_keras.errors import InputError
+from ssd_keras.runtimes.detector import Precision
+from ssd_keras.runtimes.formats import SUFFIXES, recognise_format
+from ssd_keras.runtimes.metadata import ArtefactMetadata, parse_metadata
+from ssd_keras.runtimes.sessions import Outputs, Session, open_session
+
+
+class Artefact:
+    """An exported detector in its own runtime: detects as the Keras model does that it was made of.
+
+    Attributes:
+        path: its file or folder.
+        metadata: what it says about itself.
+    """
+
+    def __init__(self, path: Path, session: Session) -> None:
+        self.path = path
+        self.metadata: ArtefactMetadata = parse_metadata(session.metadata, path)
+        self._session = session
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of all classes, without background."""
+        return self.metadata.class_names
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of the input in pixels."""
+        return self.metadata.image_size
+
+    def detect(
+        self,
+        images: ImageSource | Sequence[ImageSource],
+        threshold: float = 0.5,
+        fast: bool = False,
+        batch_size: int = 8,
+    ) -> list[Detections]:
+        """Find objects in images of any size; see `SSD.detect`."""
+        return detect_photographs(self.detect_batch, self.image_size, images, threshold, fast, batch_size)
+
+    def detect_batch(
+        self,
+        batch: NDArray[np.uint8],
+        sizes: Sequence[tuple[int, int]],
+        threshold: float = 0.5,
+        fast: bool = False,
+    ) -> list[Detections]:
+        """Find objects in a batch (B, H, W, 3) uint8 RGB at the input size; see `SSD.detect_batch`.
+
+        Raises:
+            InputError: the artefact gives raw predictions, or `fast` is asked of it.
+        """
+        if self.metadata.gives == "raw":
+            raise InputError(
+                f"{self.path} gives raw predictions, which other programs decode: export without --raw to "
+                "detect with it"
+            )
+        if fast:
+            raise InputError(
+                f"{self.path} decodes every class for itself, as it was exported: leave --fast out, or give "
+                "the Keras model"
+            )
+        return detections_in_px(self.predict(batch), sizes, threshold, self.class_names)
+
+    def predict(self, images: NDArray[np.uint8]) -> Outputs:
+        """Compute what the artefact gives (see `ArtefactMetadata.gives`) for images (B, H, W, 3) uint8.
+
+        A batch is split or padded where the artefact takes a fixed number of images.
+        """
+        size = self._session.batch_size
+        if size is None or len(images) == size:
+            return self._session.run(images)
+        padded = np.concatenate([images, np.zeros((-len(images) % size, *images.shape[1:]), np.uint8)])
+        parts = [self._session.run(padded[at : at + size]) for at in range(0, len(padded), size)]
+        return {name: np.concatenate([part[name] for part in parts])[: len(images)] for name in parts[0]}
+
+
+def load_artefact(path: str | Path, precision: Precision = "float32") -> Artefact:
+    """Load an exported detector: an ONNX, OpenVINO (.xml) or LiteRT file, or a SavedModel folder.
+
+    Args:
+        path: the file or folder, recognised by its content.
+        precision: "bfloat16" makes OpenVINO faster and less exact on CPUs that have it.
+
+    Raises:
+        InputError: it is no artefact of ours, it is damaged or newer than this library, its runtime is not
+            installed or has no such precision.
+    """
+    path = Path(path)
+    kind = recognise_format(path)
+    if kind is None:
+        raise InputError(f"{path} is no exported detector: give one of {', '.join(SUFFIXES.values())}")
+    if precision != "float32" and kind != "openvino":
+        raise InputError(f"{path} is computed in float32 only: export to openvino for {precision}")
+    return Artefact(path, open_session(path, kind, precision))

@@ -1,0 +1,166 @@
+"""What --out leaves: pictures, videos that play, crops and results, none over another, all valid."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from clips import CLASSES, RATE, SIZE, CornerDetector, frame, write_video
+
+from ssd_keras.data.formats import open_dataset
+from ssd_keras.data.images import read_image
+from ssd_keras.errors import InputError
+from ssd_keras.inference.detecting import detect_stream
+from ssd_keras.inference.output_folder import OutputFolder, Wanted
+from ssd_keras.inference.sources.images import Clip, SourceImage
+from ssd_keras.inference.sources.videos import video_images, video_length
+
+
+def write(out, images, wanted=None):
+    """Detect in images and write what was found."""
+    with OutputFolder(out, CLASSES, wanted or Wanted()) as folder:
+        for image, found in detect_stream(CornerDetector(), images):
+            folder.add(image, found, folder.pixels_of(image))
+    return sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
+
+
+def entries(out):
+    return json.loads((out / "detections.json").read_text())
+
+
+def test_nothing_is_a_valid_document(tmp_path):
+    assert write(tmp_path / "out", []) == ["detections.json"]
+    assert entries(tmp_path / "out") == []
+
+
+def test_names_are_kept_apart_and_inside(tmp_path):
+    names = [
+        "a/x.jpg",
+        "b/x.png",
+        "b/X.png",
+        "../x.gif",
+        "http://h/x.jpg?size=1",
+        "http://h/",
+        "..",
+        "camera:0",
+    ]
+    out = tmp_path / "out"
+    written = write(out, [SourceImage(name, frame(0)) for name in names])
+    assert len(written) == len(names) + 1
+    assert {"x.jpg", "x-2.jpg", "detections.json"} < set(written)
+    assert [entry["image"] for entry in entries(out)] == names
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("label_format", ["coco", "csv", "voc", "yolo"])
+def test_pictures_are_not_taken_for_the_images_that_labels_name(tmp_path, label_format):
+    out = tmp_path / "out"
+    assert "x_boxes.jpg" in write(out, [SourceImage("x.jpg", frame(0))], Wanted(label_format))
+    with pytest.raises(InputError):
+        open_dataset(out)
+
+
+def test_a_video_comes_out_with_its_size_rate_and_length_and_the_boxes_drawn(tmp_path):
+    out = tmp_path / "out"
+    written = write(out, video_images(write_video(tmp_path / "clip.avi", codec="MJPG")))
+    assert written == ["clip.mp4", "detections.json"]
+    drawn = list(video_images(out / "clip.mp4"))
+    assert len(drawn) == 20
+    assert drawn[0].clip.rate == RATE
+    assert drawn[0].content.shape == (*SIZE, 3)
+    assert np.abs(drawn[5].content.astype(int) - frame(5)).max() > 60
+    assert np.abs(drawn[19].content[30:, 40:].astype(int) - frame(19)[30:, 40:]).mean() < 4
+    assert [(entry["frame"], entry["time"]) for entry in entries(out)][12] == (12, 1.2)
+
+
+def test_fewer_frames_play_as_long(tmp_path):
+    write(tmp_path / "out", video_images(write_video(tmp_path / "clip.mp4"), every=5))
+    drawn = list(video_images(tmp_path / "out" / "clip.mp4"))
+    assert len(drawn) == 4
+    assert drawn[0].clip.rate == RATE / 5
+
+
+def test_videos_of_one_name_and_pictures_between_them_are_kept_apart(tmp_path):
+    (tmp_path / "other").mkdir()
+    first, second = write_video(tmp_path / "clip.mp4", 3), write_video(tmp_path / "other" / "clip.mp4", 5)
+    images = [*video_images(first), SourceImage("clip.jpg", frame(0)), *video_images(second)]
+    assert write(tmp_path / "out", images) == ["clip-2.jpg", "clip-3.mp4", "clip.mp4", "detections.json"]
+    assert video_length(tmp_path / "out" / "clip.mp4") == 3
+    assert video_length(tmp_path / "out" / "clip-3.mp4") == 5
+
+
+@pytest.mark.parametrize("size", [(33, 47), (1, 1), (2, 301)])
+def test_odd_sides_lose_nothing(tmp_path, size):
+    clip = Clip("c", RATE)
+    write(tmp_path, [SourceImage("c", np.full((*size, 3), 9, np.uint8), 0, 0.0, clip)])
+    (image,) = video_images(tmp_path / "c.mp4")
+    assert image.content.shape == (size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
+
+
+def test_frames_of_a_camera_are_shown_for_as_long_as_they_were_seen(tmp_path):
+    clip = Clip("camera:0", RATE, is_live=True)
+    times = [0.0, 0.1, 0.5, 0.52, 1.0]
+    write(tmp_path, [SourceImage("camera:0", frame(n), n, time, clip) for n, time in enumerate(times)])
+    assert video_length(tmp_path / "camera_0.mp4") == 11
+
+
+def test_whatever_ends_it_leaves_valid_files(tmp_path):
+    images = list(video_images(write_video(tmp_path / "clip.mp4")))
+
+    def stopped():
+        yield from images[:8]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "out", stopped())
+    done = len(entries(tmp_path / "out"))
+    assert done == 8
+    assert video_length(tmp_path / "out" / "clip.mp4") == done
+
+
+def test_crops_are_named_after_image_and_frame(tmp_path):
+    clip = Clip("v.mp4", RATE)
+    images = [SourceImage("a.jpg", frame(0)), SourceImage("v.mp4", frame(0), 12, 1.2, clip)]
+    written = write(tmp_path, images, Wanted(pictures=False, crops=True))
+    assert written == ["crops/red/a_1.jpg", "crops/red/v_000012_1.jpg", "detections.json"]
+    crop = read_image(tmp_path / "crops/red/a_1.jpg")
+    assert abs(int(crop[4, 4, 0]) - 220) < 20
+
+
+def test_without_pictures_no_image_is_decoded_again(tmp_path):
+    folder = OutputFolder(tmp_path, CLASSES, Wanted("jsonl", pictures=False))
+    with folder:
+        assert folder.pixels_of(SourceImage("a", tmp_path / "gone.jpg")) is None
+    assert folder.result_paths == (tmp_path / "detections.jsonl",)
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path, capfd, monkeypatch):
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(InputError, match="cannot be written"):
+        OutputFolder(tmp_path / "file", CLASSES, Wanted())
+    (tmp_path / "out" / "clip.mp4").mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot be written as a video"):
+        write(tmp_path / "out", video_images(write_video(tmp_path / "clip.mp4")))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_video_that_did_not_arrive_whole_is_said(tmp_path, monkeypatch):
+    class Full:
+        fourcc = cv2.VideoWriter.fourcc
+
+        def __init__(self, *_):
+            self.is_open = True
+
+        def isOpened(self):  # noqa: N802, the name OpenCV gives it
+            return self.is_open
+
+        def write(self, _):
+            """Say nothing, as OpenCV does on a full disk."""
+
+        def release(self):
+            self.is_open = False
+
+    images = list(video_images(write_video(tmp_path / "clip.mp4", 2)))
+    monkeypatch.setattr("cv2.VideoWriter", Full)
+    with pytest.raises(InputError, match=r"clip\.mp4 cannot be written whole"):
+        write(tmp_path / "out", images)
