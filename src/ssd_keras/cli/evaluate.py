@@ -25,7 +25,7 @@ from ssd_keras.training.recipe import read_recipe
 if TYPE_CHECKING:
     from ssd_keras.detections import Detections
 
-__all__ = ["choose_split", "evaluate", "result_table"]
+__all__ = ["evaluate", "result_table"]
 
 
 def evaluate(
@@ -115,6 +115,7 @@ class _Found:
 
 def _of_file(file: Path, data: Path, split: str | None) -> _Found:
     from ssd_keras.inference.results import read_detections
+    from ssd_keras.inference.scoring import choose_split
 
     started = time.perf_counter()
     dataset = open_dataset(data)
@@ -133,7 +134,7 @@ def _of_model(model: Path, data: Path, split: str | None, fast: bool, ignore_oth
     else:
         dataset = open_dataset(data, detector.class_names)
     report_problems(dataset, data)
-    chosen = choose_split(dataset, split)
+    chosen = scoring.choose_split(dataset, split)
     scoring.check_split(chosen)
     if _was_trained_on(model, data, dataset, chosen):
         note(
@@ -163,16 +164,3 @@ def _was_trained_on(model: Path, data: Path, dataset: Dataset, split: Split) -> 
         same_data = data.resolve() in [path.resolve() for path in recipe.data]
         return same_data and choose_splits(dataset, recipe)[0].name == split.name
     return False
-
-
-def choose_split(dataset: Dataset, name: str | None) -> Split:
-    """Give the split to evaluate on; `InputError` where nothing says which."""
-    if name:
-        return dataset[name]
-    for usual in ("test", "val"):
-        found = dataset.usual(usual)
-        if found is not None:
-            return found
-    if len(dataset) == 1:
-        return next(iter(dataset.values()))
-    raise InputError(f"none of the splits {', '.join(dataset)} is 'test' or 'val': name one with --split")

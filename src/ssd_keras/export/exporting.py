@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from ssd_keras.errors import InputError
 from ssd_keras.export.comparison import TOLERANCE, largest_difference
+from ssd_keras.export.int8 import Cost, Int8, check_int8, make_int8
 from ssd_keras.export.worker import FAULT_OF_THE_MODEL, Job
 from ssd_keras.files import whole_file
 from ssd_keras.inference.detector import model_file, save_detector
@@ -57,16 +58,24 @@ class Exported:
         format: its format.
         bytes: its size, with all its files.
         max_difference: the largest difference from Keras, in relative boxes and in scores, in the check.
+        int8: what int8 costs, where it was wanted.
     """
 
     path: Path
     format: Format
     bytes: int
     max_difference: float
+    int8: Cost | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Give it as the command line prints it."""
-        return {**asdict(self), "path": str(self.path)}
+        document = {
+            "path": str(self.path),
+            "format": self.format,
+            "bytes": self.bytes,
+            "max_difference": self.max_difference,
+        }
+        return document if self.int8 is None else {**document, "int8": self.int8.as_json()}
 
 
 def export_detector(
@@ -75,6 +84,7 @@ def export_detector(
     out: str | Path | None = None,
     raw: bool = False,
     check: str | Path | None = None,
+    int8: Int8 | None = None,
 ) -> Exported:
     """Export a detector: uint8 RGB images in, detections out; made on TensorFlow, whatever the backend.
 
@@ -86,6 +96,7 @@ def export_detector(
         out: where to; by default named after the model, in the working directory. It must not be there yet.
         raw: for ONNX, give "offsets" and "logits" in place of detections; the anchors are in the metadata.
         check: an image, a folder of images, or a data set, for the check; by default generated street scenes.
+        int8: compute the network in int8; in place of 0.001, its mAP may then differ by so much.
 
     Raises:
         InputError: the model cannot be exported, what is needed is not installed, `out` is there already, or
@@ -93,18 +104,23 @@ def export_detector(
     """
     if raw and format != "onnx":
         raise InputError(f"raw predictions are exported to onnx only, not to {format}: leave --raw out")
+    if int8:
+        check_int8(format, raw)
     place = _free_place(_usual_place(model, format) if out is None else Path(out), format)
-    _check_installed(format)
+    _check_installed(format, int8)
     with tempfile.TemporaryDirectory(prefix="ssd-export-") as folder:
         file = _file_of(model, Path(folder))
         with _unfinished(place, format) as unfinished:
             found_by_keras = Path(folder) / "found_by_keras.npz"
-            job = Job(
-                str(file), format, str(unfinished), raw, str(check) if check else None, str(found_by_keras)
-            )
+            made = Path(folder) / f"float32{SUFFIXES[format]}" if int8 else unfinished
+            job = Job(str(file), format, str(made), raw, str(check) if check else None, str(found_by_keras))
             _run_worker(job, Path(folder))
-            difference = _difference_from_keras(load_artefact(unfinished), found_by_keras, place)
-    return Exported(place, format, _size(place, format), difference)
+            difference = _checked_difference(load_artefact(made), found_by_keras, place)
+            cost = None
+            if int8:
+                cost = make_int8(made, format, unfinished, int8)
+                difference = _difference(load_artefact(unfinished), found_by_keras)
+    return Exported(place, format, _size(place, format), difference, cost)
 
 
 def _free_place(out: Path, kind: Format) -> Path:
@@ -131,8 +147,9 @@ def _size(place: Path, kind: Format) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _check_installed(kind: Format) -> None:
-    missing = [module for module in ("tensorflow", *NEEDED[kind]) if importlib.util.find_spec(module) is None]
+def _check_installed(kind: Format, int8: Int8 | None) -> None:
+    needed = ("tensorflow", *NEEDED[kind], *(["nncf"] if int8 and kind == "openvino" else []))
+    missing = [module for module in needed if importlib.util.find_spec(module) is None]
     if missing:
         raise InputError(
             f"exporting to {kind} needs {', '.join(missing)}, not installed: "
@@ -209,16 +226,21 @@ def _run_worker(job: Job, folder: Path) -> None:
         raise InputError(f"{job.model} cannot be exported to {job.kind} ({reason}): try another format")
 
 
-def _difference_from_keras(artefact: Artefact, found_by_keras: Path, place: Path) -> float:
-    """Run the artefact on the images of the check; `InputError` where it does not find what Keras finds."""
+def _difference(artefact: Artefact, found_by_keras: Path) -> float:
+    """Run the artefact on the images of the check, and compare what it finds with what Keras finds."""
     with np.load(found_by_keras) as arrays:
         expected = dict(arrays)
-    difference = largest_difference(expected, artefact.predict(expected["images"]), artefact.metadata)
+    if not expected.get("scores", np.ones(1)).any():
+        log.warning("nothing is found in the images of the check: give some that show objects with --check")
+    return largest_difference(expected, artefact.predict(expected["images"]), artefact.metadata)
+
+
+def _checked_difference(artefact: Artefact, found_by_keras: Path, place: Path) -> float:
+    """Give the difference from Keras; `InputError` where there is more than rounding."""
+    difference = _difference(artefact, found_by_keras)
     if not difference <= TOLERANCE:  # NaN is refused, too
         raise InputError(
             f"{place} is not kept: run by its own runtime, its boxes or scores differ by {difference:.2g} "
             f"from those of Keras, and {TOLERANCE:g} is allowed: try another format"
         )
-    if not expected.get("scores", np.ones(1)).any():
-        log.warning("nothing is found in the images of the check: give some that show objects with --check")
     return difference

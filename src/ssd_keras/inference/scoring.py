@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ssd_keras.data.samples import Split
+from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.evaluation.analysis import SCORE_THRESHOLD, Analysis, analyse
@@ -98,6 +98,23 @@ def analyse_split(
     """Say where detections, image by image those of `split`, are wrong; see `evaluation.analysis.analyse`."""
     truths = [sample.ground_truth for sample in split]
     return analyse(detections, truths, split.class_names, protocol, iou_threshold, score_threshold, seconds)
+
+
+def choose_split(dataset: Dataset, name: str | None = None) -> Split:
+    """Give the split to evaluate on: `name`, else "test", else "val", else the only one.
+
+    Raises:
+        InputError: it does not exist, or nothing says which.
+    """
+    if name:
+        return dataset[name]
+    for usual in ("test", "val"):
+        found = dataset.usual(usual)
+        if found is not None:
+            return found
+    if len(dataset) == 1:
+        return next(iter(dataset.values()))
+    raise InputError(f"none of the splits {', '.join(dataset)} is 'test' or 'val': name one with --split")
 
 
 def check_split(split: Split) -> None:

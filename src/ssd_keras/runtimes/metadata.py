@@ -42,6 +42,7 @@ class ArtefactMetadata(BaseModel):
         image_size: (height, width) of the input "images" (B, H, W, 3) uint8 RGB.
         decoding: how detections are made, inside where `gives` is "detections".
         variances: of the offsets.
+        precision: in which the network is computed.
         anchors: (A, 4) `xyxy` relative to the image, where `gives` is "raw".
     """
 
@@ -55,6 +56,7 @@ class ArtefactMetadata(BaseModel):
     image_size: tuple[int, int]
     decoding: DecodingSettings
     variances: tuple[float, float, float, float]
+    precision: Literal["float32", "int8"] = "float32"
     anchors: tuple[tuple[float, float, float, float], ...] | None = None
 
     def as_text(self) -> str:
