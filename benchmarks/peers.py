@@ -79,15 +79,16 @@ class TorchvisionAugmentation:
 
 
 class TorchvisionSSD300:
-    """torchvision's SSD300 in its fastest layout, channels last: raw predictions and the training step.
+    """torchvision's SSD300: raw predictions and the training step.
 
     Args:
         torchvision: the module.
         classes: without background.
         bfloat16: compute in bfloat16 where PyTorch's automatic mixed precision does.
+        channels_last: in its fastest layout, which is not its usual one.
     """
 
-    def __init__(self, torchvision: Any, classes: int, bfloat16: bool) -> None:
+    def __init__(self, torchvision: Any, classes: int, bfloat16: bool, channels_last: bool = True) -> None:
         import torch
 
         self.torch = torch
@@ -95,7 +96,8 @@ class TorchvisionSSD300:
         network = torchvision.models.detection.ssd300_vgg16(
             weights=None, weights_backbone=None, num_classes=classes + 1
         )
-        self.network = network.to(memory_format=torch.channels_last)
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=self.layout)
         self.optimizer = torch.optim.SGD(self.network.parameters(), lr=1e-4, momentum=0.9, weight_decay=5e-4)
 
     def predict(self, images: Any) -> Any:
@@ -103,6 +105,19 @@ class TorchvisionSSD300:
         self.network.eval()
         with self.torch.inference_mode(), self._precision():
             return self.network.head(list(self.network.backbone(self._pixels(images)).values()))
+
+    def look_at(self, files: Any, batch: int) -> None:
+        """Read JPEG files, bring them to the network's size and compute the raw predictions, in batches."""
+        import numpy as np
+        from PIL import Image
+
+        self.network.eval()
+        for start in range(0, len(files), batch):
+            read = [np.array(Image.open(file).convert("RGB")) for file in files[start : start + batch]]
+            pixels = [self.torch.from_numpy(image).permute(2, 0, 1).float() / 255 for image in read]
+            with self.torch.inference_mode(), self._precision():
+                images, _ = self.network.transform(pixels)
+                self.network.head(list(self.network.backbone(images.tensors).values()))
 
     def train(self, images: Any, boxes: Any, labels: Any) -> float:
         """Take one training step; boxes (B, M, 4) relative, labels (B, M) without padding."""
@@ -124,7 +139,7 @@ class TorchvisionSSD300:
 
     def _pixels(self, images: Any) -> Any:
         pixels = self.torch.from_numpy(images).permute(0, 3, 1, 2).float()
-        return pixels.contiguous(memory_format=self.torch.channels_last)
+        return pixels.contiguous(memory_format=self.layout)
 
     def _precision(self) -> Any:
         return self.torch.autocast("cpu", self.torch.bfloat16, enabled=self.bfloat16)

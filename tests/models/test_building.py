@@ -59,6 +59,13 @@ class TestAnyBaseNetwork:
         assert isinstance(model.anchors, PaperAnchors)
         assert model.preprocessing == {"mean": 0.0}
 
+    def test_options_of_its_function(self):
+        narrow = {"backbone_options": {"alpha": 0.25}}
+        model = SSD.from_backbone("keras:MobileNet", CLASSES, (128, 128), **narrow)
+        assert [feature.shape[-1] for feature in model.backbone.outputs[:3]] == [64, 128, 256]
+        with pytest.raises(InputError, match="does not take these backbone_options.*wide"):
+            SSD.from_backbone("keras:MobileNet", CLASSES, (128, 128), backbone_options={"wide": 2})
+
     @pytest.mark.parametrize(
         ("network", "mean", "to_bgr"),
         [("ResNet50", (123.68, 116.779, 103.939), True), ("ResNet50V2", 127.5, False)],

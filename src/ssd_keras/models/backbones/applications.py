@@ -72,7 +72,11 @@ def application_preprocessing(name: str) -> dict[str, Any]:
 
 
 def application_features(
-    image: Array, network: str, weights: str | None = None, taps: Sequence[str] | None = None
+    image: Array,
+    network: str,
+    weights: str | None = None,
+    taps: Sequence[str] | None = None,
+    **options: Any,
 ) -> list[Array]:
     """Tap a network of `keras.applications` and add extra layers until one cell is left.
 
@@ -82,11 +86,12 @@ def application_features(
         weights: "imagenet" or None.
         taps: names of the layers to predict from, the finest first; by default the last ones at strides of
             8, 16 and 32.
+        options: further arguments of its function, such as `alpha`.
 
     Raises:
         InputError: there is no such network, or it has no such feature maps.
     """
-    built = application(network)(include_top=False, weights=weights, input_tensor=image)
+    built = application(network)(include_top=False, weights=weights, input_tensor=image, **options)
     if taps:
         found = {stride: built.get_layer(tap).output for stride, tap in zip(STRIDES, taps, strict=True)}
     else:
