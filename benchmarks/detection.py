@@ -1,12 +1,13 @@
-"""How fast detectors find objects, from JPEG files to detections, in each runtime, beside torchvision's SSD300.
+"""How fast detectors find objects, from JPEG files to detections, in each runtime and beside torchvision.
 
     python benchmarks/detection.py [--models ssd300_vgg16 ssd7] [--images 16] [--rounds 7]
 
-Every row goes the whole way, through `detect_images`: files are read, decoded, resized, and detections come out
-in pixels of the photographs. The weights are random, with heads set so that about as many boxes are worth a look
-as in a trained detector. torchvision's SSD300 is measured eagerly and without its suppression, whose operator its
-package index does not build for every torch: that favours it. "limit" is how many images a second the
-multiplications of the network alone would take at the machine's rate of multiplying matrices in that precision.
+Every row goes the whole way, through `detect_images`: files are read, decoded, resized, and detections come
+out in pixels of the photographs. The weights are random, with heads set so that about as many boxes are worth
+a look as in a trained detector. torchvision's SSD300 is measured eagerly and without its suppression, whose
+operator its package index does not build for every torch: that favours it. "limit" is how many images a
+second the multiplications of the network alone would take at the rate at which the machine multiplies
+matrices in that precision.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from ssd_keras.export.int8 import Int8
 from ssd_keras.inference.detecting import detect_images
 from ssd_keras.inference.detector import load_detector, save_detector
 from ssd_keras.models.ssd import SSD
-from ssd_keras.runtimes.detector import Precision
+from ssd_keras.runtimes.detector import Detector, Precision
 
 BATCH, CLASSES = 8, 20
 LABELLED = 16
@@ -45,6 +46,8 @@ BACKGROUND = 5.0
 
 SPREAD = 3.0
 """Factor on the weights of the confidence heads: some boxes are more than that."""
+
+PEER = "torchvision, eager, without suppression"
 
 Detect = Callable[[], object]
 
@@ -83,13 +86,14 @@ def measure(name: str, folder: Path, files: Sequence[Path], rounds: int) -> list
     folder.mkdir()
     model = detector(name)
     multiplications = multiplications_of(model)
-    whole: dict[str, tuple[str, Detect]] = {}
-    for what, (found, precision) in runtimes(model, folder).items():
-        whole[what] = (precision, lambda found=found: list(detect_images(found, files, batch_size=BATCH)))
+    whole: dict[str, tuple[str, Detect]] = {
+        what: (precision, whole_way(made, files))
+        for what, (made, precision) in runtimes(model, folder).items()
+    }
     torchvision = import_torchvision() if name == "ssd300_vgg16" else None
     if torchvision:
         peer = TorchvisionSSD300(torchvision, CLASSES, bfloat16=False, channels_last=False)
-        whole["torchvision, eager, without suppression"] = ("float32", lambda: peer.look_at(files, BATCH))
+        whole[PEER] = ("float32", lambda: peer.look_at(files, BATCH))
     times = seconds_in_turn({what: detect for what, (_, detect) in whole.items()}, rounds)
     reading = statistics.median(
         seconds_in_turn({"reading": lambda: list(detection_batches(files, model.image_size, BATCH))}, rounds)[
@@ -113,7 +117,9 @@ def measure(name: str, folder: Path, files: Sequence[Path], rounds: int) -> list
     return rows
 
 
-PEER = "torchvision, eager, without suppression"
+def whole_way(made: Detector, files: Sequence[Path]) -> Detect:
+    """Give what detects in all files."""
+    return lambda: list(detect_images(made, files, batch_size=BATCH))
 
 
 def detector(name: str) -> SSD:
