@@ -16,7 +16,8 @@ from ssd_keras.inference.drawing import save_picture
 from ssd_keras.inference.sources.videos import video_images
 
 PROGRAM = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
 from clips import CornerDetector
 from ssd_keras.cli import detect, main
 detect.model_file = lambda path: path
