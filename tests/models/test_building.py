@@ -63,7 +63,7 @@ class TestAnyBaseNetwork:
         narrow = {"backbone_options": {"alpha": 0.25}}
         model = SSD.from_backbone("keras:MobileNet", CLASSES, (128, 128), **narrow)
         assert [feature.shape[-1] for feature in model.backbone.outputs[:3]] == [64, 128, 256]
-        with pytest.raises(InputError, match="does not take these backbone_options.*wide"):
+        with pytest.raises(InputError, match=r"does not take these backbone_options.*wide"):
             SSD.from_backbone("keras:MobileNet", CLASSES, (128, 128), backbone_options={"wide": 2})
 
     @pytest.mark.parametrize(

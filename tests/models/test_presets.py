@@ -43,18 +43,23 @@ SMALL = {
 EAGER = keras.backend.backend() != "jax"
 
 TRAINED_EVERYWHERE = ("ssd7", "ssd300_vgg16", "ssd300_mobilenet")
-ELSEWHERE = [pytest.mark.slow] if keras.backend.backend() != "tensorflow" else []
-"""Marks of the others: they train on TensorFlow, where that takes seconds."""
+TRAINED_ON_TENSORFLOW = (
+    *TRAINED_EVERYWHERE,
+    *("ssd300_resnet50", "ssdlite320_mobilenet_v3", "ssd300_vgg16 batch", "ssd300_vgg16 group"),
+)
+QUICK = TRAINED_ON_TENSORFLOW if keras.backend.backend() == "tensorflow" else TRAINED_EVERYWHERE
+"""The others are left to `make test-all`."""
+
+
+def trained(name, **options):
+    case = " ".join([name, *options.values()])
+    return pytest.param(name, options, id=case, marks=[] if case in QUICK else [pytest.mark.slow])
+
 
 every_preset = pytest.mark.parametrize("name", PRESETS)
 
-TRAINED = [
-    pytest.param(name, {}, id=name, marks=[] if name in TRAINED_EVERYWHERE else ELSEWHERE) for name in PRESETS
-]
-TRAINED += [
-    pytest.param("ssd300_vgg16", {"normalization": kind}, id=f"ssd300_vgg16 {kind}", marks=ELSEWHERE)
-    for kind in ("group", "batch")
-]
+TRAINED = [trained(name) for name in PRESETS]
+TRAINED += [trained("ssd300_vgg16", normalization=kind) for kind in ("group", "batch")]
 
 
 def test_every_preset_is_tested():
