@@ -39,6 +39,9 @@ ENCODED = (0, 0)
 class DamagedError(Exception):
     """A pack contradicts itself; the message completes a sentence that starts with its path."""
 
+    advice = "write the pack anew"
+    """What the user can do."""
+
 
 class PackFile(NamedTuple):
     """A pack as it was when it was opened."""
@@ -102,7 +105,7 @@ def reading(path: Path, kinds: tuple[type[Exception], ...]) -> Iterator[None]:
     try:
         yield
     except DamagedError as error:
-        raise InputError(f"{path} {error}: write the pack anew") from error
+        raise InputError(f"{path} {error}: {error.advice}") from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         reason = os.strerror(error.errno or 0)  # h5py's own words fill many lines
         raise InputError(f"{path} cannot be read ({reason}): check the path") from error

@@ -34,6 +34,8 @@ COLUMN_BYTES = {1: (16, 4, 1, 1, 1), VERSION: (16, 4, 1, 1, 1, 8)}
 class NoPackError(DamagedError):
     """An LMDB file is that of another program."""
 
+    advice = "give the images and labels that it was made of; Caffe's LMDB files, for one, are not read"
+
 
 @dataclass(frozen=True, eq=False)
 class Places:
