@@ -94,7 +94,7 @@ HEAD = struct.Struct("<IIIII")
 LIES = {
     "version": ({b"version": b"99"}, "newer than 2: update"),
     "version is text": ({b"version": b"one"}, "is damaged"),
-    "another key": ({b"image/x": b""}, "no pack of images.*give the images and labels"),
+    "another key": ({b"image/x": b""}, "give the images and labels that it was made of"),
     "a gap": ({IMAGE: None}, "no pack of images"),
     "an image without labels": ({b"labels/0000000004": None}, "5 images and labels of 4"),
     "no about": ({b"about": None}, "is not complete"),
