@@ -34,19 +34,6 @@ def run(data, tmp_path_factory):
 
 
 @pytest.fixture
-def call(capsys):
-    """Run the command line; give its exit status, standard output and standard error."""
-
-    def run_command(*words):
-        capsys.readouterr()
-        status = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run_command
-
-
-@pytest.fixture
 def fails(call):
     """Run the command line, expect status 1 and one line of error, and give that line."""
 

@@ -6,26 +6,12 @@ import pytest
 from export.artefacts import FORMATS, artefact, boxes_in, keras_file
 from scenes import write_data
 
-from ssd_keras.cli import main
 from ssd_keras.export import exporting, worker
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_data(tmp_path_factory.mktemp("data") / "set", test=5)
-
-
-@pytest.fixture
-def call(capsys):
-    """Run the command line; give its exit status, standard output and standard error."""
-
-    def run_command(*words):
-        capsys.readouterr()
-        status = main([str(word) for word in words])
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run_command
 
 
 def test_its_document(call, tmp_path, data, monkeypatch):

@@ -9,6 +9,7 @@ from faults.small_data import BILLION_LAUGHS, EXTERNAL, YAML_LAUGHS, write_as
 
 from ssd_keras.data.formats import FORMATS, open_dataset
 from ssd_keras.data.inspection import inspect_dataset
+from ssd_keras.data.readers.voc.xml_files import UnusableError, parse_annotation
 from ssd_keras.errors import InputError
 
 MEMORY_MIB = 1024
@@ -206,3 +207,13 @@ def test_a_table_in_utf_16_says_how_to_save_it(tmp_path):
     table = data / "labels.csv"
     table.write_bytes(table.read_text().encode("utf-16-le"))
     assert "save it as 'CSV UTF-8'" in the_error_of(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-7", "cp037", "cp500", "cp1026"])
+def test_no_encoding_hides_an_entity_from_the_quick_parser(tmp_path, encoding):
+    text = '<!DOCTYPE a [<!ENTITY x "y">]><annotation>&x;</annotation>'
+    for declared in (f"<?xml version='1.0' encoding='{encoding}'?>".encode(), b""):
+        file = tmp_path / "a.xml"
+        file.write_bytes(declared + text.encode(encoding))
+        with pytest.raises(UnusableError):
+            parse_annotation(file)

@@ -115,11 +115,12 @@ def export_detector(
             made = Path(folder) / f"float32{SUFFIXES[format]}" if int8 else unfinished
             job = Job(str(file), format, str(made), raw, str(check) if check else None, str(found_by_keras))
             _run_worker(job, Path(folder))
-            difference = _checked_difference(load_artefact(made), found_by_keras, place)
+            expected = _found_by_keras(found_by_keras)
+            difference = _checked_difference(load_artefact(made), expected, place)
             cost = None
             if int8:
                 cost = make_int8(made, format, unfinished, int8)
-                difference = _difference(load_artefact(unfinished), found_by_keras)
+                difference = _difference(load_artefact(unfinished), expected)
     return Exported(place, format, _size(place, format), difference, cost)
 
 
@@ -226,18 +227,23 @@ def _run_worker(job: Job, folder: Path) -> None:
         raise InputError(f"{job.model} cannot be exported to {job.kind} ({reason}): try another format")
 
 
-def _difference(artefact: Artefact, found_by_keras: Path) -> float:
-    """Run the artefact on the images of the check, and compare what it finds with what Keras finds."""
-    with np.load(found_by_keras) as arrays:
-        expected = dict(arrays)
-    if not expected.get("scores", np.ones(1)).any():
+def _found_by_keras(file: Path) -> dict[str, Any]:
+    """Read the images of the check and what Keras finds in them; if that is nothing, it is said."""
+    with np.load(file) as arrays:
+        found = dict(arrays)
+    if not found.get("scores", np.ones(1)).any():
         log.warning("nothing is found in the images of the check: give some that show objects with --check")
+    return found
+
+
+def _difference(artefact: Artefact, expected: dict[str, Any]) -> float:
+    """Run the artefact on the images of the check, and compare what it finds with what Keras finds."""
     return largest_difference(expected, artefact.predict(expected["images"]), artefact.metadata)
 
 
-def _checked_difference(artefact: Artefact, found_by_keras: Path, place: Path) -> float:
+def _checked_difference(artefact: Artefact, expected: dict[str, Any], place: Path) -> float:
     """Give the difference from Keras; `InputError` where there is more than rounding."""
-    difference = _difference(artefact, found_by_keras)
+    difference = _difference(artefact, expected)
     if not difference <= TOLERANCE:  # NaN is refused, too
         raise InputError(
             f"{place} is not kept: run by its own runtime, its boxes or scores differ by {difference:.2g} "
