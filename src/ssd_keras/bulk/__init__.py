@@ -1,0 +1,1 @@
+"""Detection over more images than one machine holds: `ssd detect --engine ray`."""

@@ -1,0 +1,1 @@
+"""The detector as a service over HTTP: `ssd serve`."""
