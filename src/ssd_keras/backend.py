@@ -25,11 +25,10 @@ def import_keras_quietly() -> None:
     """Import Keras and its backend without what TensorFlow says about its build while it is loaded.
 
     It writes to the file descriptor itself, before any of its settings is read. `KERAS_BACKEND` and
-    `TF_CPP_MIN_LOG_LEVEL` that are set already are kept; with the latter, everything is shown.
+    `TF_CPP_MIN_LOG_LEVEL` that are set already are kept; unless the latter is 3, everything is shown.
     """
-    if "keras" in sys.modules or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "keras" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with _silent_standard_error():
         importlib.import_module("keras")
 

@@ -64,6 +64,13 @@ def test_an_unknown_format(tmp_path):
     assert "is no data set: give" in one_line_about(tmp_path / "a.txt")
 
 
+@pytest.mark.parametrize("name", ["train.record", "a.tfrecord", "coco_train.record-00000-of-00010"])
+def test_records_of_tensorflow_are_named(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    assert "holds TFRecords, which are not read" in one_line_about(tmp_path)
+    assert "holds TFRecords, which are not read" in one_line_about(tmp_path / name)
+
+
 def test_labels_without_any_image(tmp_path):
     (tmp_path / "Annotations").mkdir()
     (tmp_path / "JPEGImages").mkdir()

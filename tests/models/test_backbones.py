@@ -269,3 +269,10 @@ class TestExtraLayers:
     )
     def test_others_are_not(self, name):
         assert not is_extra_layer(name)
+
+
+def test_batch_normalisation_arrives_within_a_short_training():
+    model = SSD.from_backbone("keras:MobileNetV3Small", ["cell"], (64, 64))
+    found = [layer for layer in model.backbone.layers if isinstance(layer, layers.BatchNormalization)]
+    assert len(found) > 30
+    assert all(layer.momentum <= 0.99 for layer in found)  # 0.999 would still keep a fifth after 1,600 steps

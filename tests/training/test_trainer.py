@@ -217,6 +217,37 @@ def test_the_recipe_sets_anchors_variances_and_precision():
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_the_recipe_sets_what_the_tutorial_explains():
+    settings = {
+        "image_size": (96, 128), "iou_threshold": 0.6, "preprocessing": {"scale": 0.5, "to_bgr": True},
+        "anchors": {"offsets": (0.25,) * 4, "clip": True, "two_boxes_for_ar1": False},
+        "decoding": {"iou_threshold": 0.3, "max_detections": 7},
+    }  # fmt: skip
+    model = build_model(make_recipe(settings), CLASSES)
+    usual = build_model(make_recipe({"image_size": (96, 128)}), CLASSES)
+    assert model.iou_threshold == 0.6
+    assert model.preprocessing == {**usual.preprocessing, "scale": 0.5, "to_bgr": True}
+    assert (model.anchors.offsets, model.anchors.clip) == ((0.25,) * 4, True)
+    assert model.anchors.boxes_per_cell == (3, 3, 3, 3)
+    assert model.decoding == dataclasses.replace(usual.decoding, iou_threshold=0.3, max_detections=7)
+    with pytest.raises(InputError, match="have no 'flip', only"):
+        build_model(make_recipe({"anchors": {"flip": False}}), CLASSES)
+
+
+def test_preprocessing_changes_reach_any_base_network(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from ssd_keras.models.backbones.ssd7 import ssd7_features\n"
+        "def features(image):\n    return ssd7_features(image)[:3]\n"
+    )
+    settings = {
+        "backbone": f"{tmp_path / 'mine.py'}:features", "image_size": (96, 128),
+        "preprocessing": {"mean": [1, 2, 3]}, "anchors": {"flip": False},
+    }  # fmt: skip
+    model = build_model(make_recipe(settings), CLASSES)
+    assert model.preprocessing["mean"] == (1, 2, 3)
+    assert not model.anchors.flip
+
+
 def chain_of(augmentation, split=()):
     return make_augmentation(make_recipe({"augmentation": augmentation}).augmentation, split)
 

@@ -6,6 +6,7 @@ A new format is a file in `readers/` that recognises, reads and writes it, and o
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -166,15 +167,28 @@ def _open_one(path: Path, class_names: Sequence[str] | None) -> Dataset:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): check the path") from error
 
 
+UNPACK_RECORDS = (
+    "holds TFRecords, which are not read: give the VOC or COCO files that they were made from, or unpack them "
+    "as docs/moving/tensorflow_object_detection.md shows"
+)
+
+
+def _is_record(path: Path) -> bool:
+    """Whether a file is called as TFRecords are: a.tfrecord, a.record, a.tfrecord-00000-of-00010."""
+    return re.search(r"\.(tf)?records?(-\d+-of-\d+)?$", path.name.lower()) is not None
+
+
 def _what_is_wrong(path: Path) -> str:
     if not path.exists():
         return "does not exist: check the path"
     expected = ", or ".join(known.looks_like for known in FORMATS)
     if not path.is_dir():
-        return f"is no data set: give {expected}"
+        return UNPACK_RECORDS if _is_record(path) else f"is no data set: give {expected}"
     content = list(path.iterdir())
     if not content:
         return f"is an empty folder: give {expected}"
+    if any(map(_is_record, content)):
+        return UNPACK_RECORDS
     if any(file.suffix.lower() in IMAGE_SUFFIXES for file in content):
         return f"has images but no labels in a known format: give {expected}"
     return f"is in no known format: give {expected}"

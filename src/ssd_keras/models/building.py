@@ -34,6 +34,7 @@ def build_preset(
     channels: int = 3,
     anchors: Anchors | str | None = None,
     anchor_changes: Mapping[str, Any] | None = None,
+    preprocessing_changes: Mapping[str, Any] | None = None,
     weights: str | None = None,
     backbone_options: Mapping[str, Any] | None = None,
     **changes: Any,
@@ -48,6 +49,7 @@ def build_preset(
         anchors: their description, or the name of one of the preset's, such as "coco"; by default its first.
             The preset's follow the size of the input.
         anchor_changes: fields of their description that are to be different, such as `aspect_ratios`.
+        preprocessing_changes: settings of `ImagePreprocessing` that are to be different.
         weights: "imagenet" for a base network that has learned ImageNet; None for random weights.
         backbone_options: further arguments of the base network's function.
         changes: any other argument of `SSD`.
@@ -61,7 +63,10 @@ def build_preset(
     options = {**preset.options, **(backbone_options or {})}
     backbone = _build_backbone(name, preset.features, (*size, channels), weights, options)
     settings = {
-        "preprocessing": preprocessing_for(channels, preset.preprocessing),
+        "preprocessing": {
+            **preprocessing_for(channels, preset.preprocessing),
+            **(preprocessing_changes or {}),
+        },
         "variances": preset.variances,
         "neutral_threshold": preset.neutral_threshold,
         "heads": preset.heads,
@@ -82,6 +87,7 @@ def build_on_backbone(
     anchors: Anchors | str | None = None,
     anchor_changes: Mapping[str, Any] | None = None,
     weights: str | None = None,
+    preprocessing_changes: Mapping[str, Any] | None = None,
     backbone_options: Mapping[str, Any] | None = None,
     preprocessing: Mapping[str, Any] | None = None,
     **changes: Any,
@@ -98,6 +104,7 @@ def build_on_backbone(
         anchors: their description; or "voc" (the default) or "coco": spaced over the feature maps as the
             original does it for these data sets.
         anchor_changes: fields of their description that are to be different, such as `aspect_ratios`.
+        preprocessing_changes: settings of `ImagePreprocessing` that are to be different.
         weights: "imagenet", where the base network can have them.
         backbone_options: further arguments of the base network's function.
         preprocessing: settings of `ImagePreprocessing`; by default what the network of `keras.applications`
@@ -123,12 +130,16 @@ def build_on_backbone(
         layers = len(backbone.outputs)
         anchors = _named_anchors(name, spaced_anchors(min(image_size), layers), anchors)
     anchors = _changed(name, anchors, anchor_changes)
+    preprocessing = preprocessing or preprocessing_for(channels, usual)
     keras_name = re.sub(r"\W+", "_", name).strip("_")
     return SSD(
         backbone,
         anchors,
         class_names,
-        preprocessing=preprocessing or preprocessing_for(channels, usual),
+        preprocessing={
+            **(preprocessing or preprocessing_for(channels, usual)),
+            **(preprocessing_changes or {}),
+        },
         name=keras_name,
         **changes,
     )

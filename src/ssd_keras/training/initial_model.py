@@ -21,7 +21,7 @@ from ssd_keras.weights.selection import select_classes
 
 SETTINGS_OF_THE_MODEL = (
     *("model", "backbone", "backbone_options", "image_size"),
-    *("anchors", "variances", "neutral_threshold"),
+    *("preprocessing", "anchors", "variances", "iou_threshold", "neutral_threshold"),
 )
 """Those that a recipe cannot give where the model comes from a file."""
 
@@ -52,6 +52,7 @@ def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
     if "focal_alpha" in recipe.loss.model_fields_set:  # where null has a meaning
         changes["focal_alpha"] = recipe.loss.focal_alpha
     model.multibox_loss = dataclasses.replace(model.multibox_loss, **changes)
+    model.decoding = dataclasses.replace(model.decoding, **recipe.decoding.model_dump(exclude_none=True))
     if recipe.loss.classification == "focal" and not _is_file(recipe.weights):
         expect_background(model)
     freeze(model, recipe.freeze)
@@ -81,10 +82,12 @@ def _build(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
     settings = {
         "image_size": recipe.image_size,
         "variances": recipe.variances,
+        "iou_threshold": recipe.iou_threshold,
         "neutral_threshold": recipe.neutral_threshold,
         "weights": recipe.weights,
         "anchors": recipe.anchors.sizes,
         "anchor_changes": _anchor_changes(recipe.anchors),
+        "preprocessing_changes": recipe.preprocessing.model_dump(exclude_none=True),
         "backbone_options": recipe.backbone_options,
     }
     changes: dict[str, Any] = {

@@ -25,7 +25,13 @@ from pydantic import (
 
 from ssd_keras.errors import InputError
 from ssd_keras.files import write_text_whole
-from ssd_keras.training.settings import AnchorSettings, AugmentationSettings, LossSettings
+from ssd_keras.training.settings import (
+    AnchorSettings,
+    AugmentationSettings,
+    DecodingSettings,
+    LossSettings,
+    PreprocessingSettings,
+)
 
 
 def _as_several(data: Any) -> Any:
@@ -94,9 +100,17 @@ class Recipe(BaseModel):
     image_size: tuple[PositiveInt, PositiveInt] | None = Field(
         None, description="Height and width of the network's input; by default the preset's."
     )
+    preprocessing: PreprocessingSettings = Field(default_factory=PreprocessingSettings)
     anchors: AnchorSettings = Field(default_factory=AnchorSettings)
     variances: tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
         None, description="Scale of the offsets (x, y, width, height); by default the preset's."
+    )
+    iou_threshold: float | None = Field(
+        None,
+        gt=0,
+        le=2,
+        description="IoU with an object from which an anchor is trained to predict it, by default 0.5; above "
+        "1 only each object's best anchor is.",
     )
     neutral_threshold: float | None = Field(
         None,
@@ -148,6 +162,7 @@ class Recipe(BaseModel):
         "float32", description="Of the network; matching, loss and decoding are always float32."
     )
     loss: LossSettings = Field(default_factory=LossSettings)
+    decoding: DecodingSettings = Field(default_factory=DecodingSettings)
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
     devices: PositiveInt | Literal["all"] = Field(
         1, description="GPUs (or other devices) of this machine that share each batch; or all."

@@ -1,10 +1,10 @@
-"""The groups of settings within a recipe: anchors, loss, augmentation."""
+"""The groups of settings within a recipe: anchors, preprocessing, loss, decoding, augmentation."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_serializer
 
 
 class AnchorSettings(BaseModel):
@@ -35,6 +35,45 @@ class AnchorSettings(BaseModel):
         None,
         description="Distance of the centres in pixels, one per predictor layer; null: they spread evenly.",
     )
+    offsets: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = Field(
+        None, description="Place of the first centre as a fraction of the step, one per predictor layer."
+    )
+    clip: bool | None = Field(None, description="Cut the anchors off at the edges of the image.")
+    flip: bool | None = Field(
+        None, description="With min_sizes: also 1/r for each aspect ratio r, as the original."
+    )
+    two_boxes_for_ar1: bool | None = Field(
+        None, description="For ssd7: a second square, between this layer's scale and the next."
+    )
+
+
+class PreprocessingSettings(BaseModel):
+    """What is changed in the preprocessing inside the model: (x - mean) * scale of pixels 0-255."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    mean: float | tuple[float, float, float] | None = Field(
+        None, description="One number, or one for red, green and blue."
+    )
+    scale: PositiveFloat | tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
+        None, description="The factor after that, one or three."
+    )
+    to_bgr: bool | None = Field(None, description="Blue first, as networks from Caffe want it.")
+
+
+class DecodingSettings(BaseModel):
+    """What is changed in the way from raw predictions to detections."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    min_score: float | None = Field(None, ge=0, lt=1, description="Only scores above this count.")
+    iou_threshold: float | None = Field(
+        None, gt=0, le=1, description="A box that overlaps a better one of its class by more is left out."
+    )
+    candidates: PositiveInt | None = Field(
+        None, description="How many of a class's best boxes go into the suppression."
+    )
+    max_detections: PositiveInt | None = Field(None, description="Of an image, at most.")
 
 
 class AugmentationSettings(BaseModel):

@@ -32,6 +32,13 @@ SSDLITE_EXTRAS = tuple(ExtraLayer(filters // 2, filters) for filters in (512, 25
 EXTRA_BATCH_NORM = {"epsilon": 1e-3, "momentum": 0.99}
 """Settings of the batch normalisation in extra layers behind networks that have it themselves."""
 
+LONGEST_MOMENTUM = 0.97
+"""Of the batch normalisation in these networks, some of which have 0.999: made for a million steps on
+ImageNet. On a few hundred photographs there are some thousand, and the averages would never arrive.
+
+Source: torchvision's SSDLite, which trains its MobileNetV3 with this one.
+"""
+
 CAFFE_STYLE: dict[str, Any] = {"mean": (123.68, 116.779, 103.939), "to_bgr": True}
 TORCH_STYLE: dict[str, Any] = {
     "mean": (123.675, 116.28, 103.53),
@@ -91,7 +98,7 @@ def application_features(
     Raises:
         InputError: there is no such network, or it has no such feature maps.
     """
-    built = application(network)(include_top=False, weights=weights, input_tensor=image, **options)
+    built = _built(network, image, weights, **options)
     if taps:
         found = {stride: built.get_layer(tap).output for stride, tap in zip(STRIDES, taps, strict=True)}
     else:
@@ -114,7 +121,7 @@ def dilated_resnet_features(image: Array, network: str, weights: str | None = No
 
     Source: `ssd_pascal_resnet.py` in Caffe.
     """
-    strided = application(network)(include_top=False, weights=weights, input_tensor=image)
+    strided = _built(network, image, weights)
     dilated = keras.models.clone_model(strided, input_tensors=[image], clone_function=_with_dilated_stage5)
     dilated.set_weights(strided.get_weights())
     stage3, stage5 = (_last_output(dilated, f"conv{stage}_block") for stage in (3, 5))
@@ -137,11 +144,20 @@ def ssdlite_mobilenet_v3_features(image: Array, weights: str | None = None) -> l
 
     Source: `ssdlite320_mobilenet_v3_large` of torchvision; the MobileNetV3 paper's section 6.3.
     """
-    built = application("MobileNetV3Large")(include_top=False, weights=weights, input_tensor=image)
+    built = _built("MobileNetV3Large", image, weights)
     maps = feature_maps(built)
     features = _named([maps[16], maps[32]], (16, 32))
     added = add_extra_layers(features[-1], SSDLITE_EXTRAS, batch_norm=SEPARABLE_BATCH_NORM, separable=True)
     return [*features, *added]
+
+
+def _built(network: str, image: Array, weights: str | None, **options: Any) -> keras.Model:
+    """Build a network of `keras.applications` without its classifier, so that it can be trained on few images."""
+    built = application(network)(include_top=False, weights=weights, input_tensor=image, **options)
+    for layer in built.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, LONGEST_MOMENTUM)
+    return built
 
 
 def feature_maps(network: keras.Model) -> dict[int, Array]:
