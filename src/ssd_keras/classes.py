@@ -1,10 +1,9 @@
 """Names of the classes: what may be one, and the index of each."""
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from ssd_keras.errors import InputError
+from ssd_keras.errors import InputError, nearest_name
 
 
 def checked_class_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -27,6 +26,6 @@ def label_of(name: str, class_names: Sequence[str], where: str) -> int:
     """Give the label (0-based index) of class `name`; `where` says in the error whose label it was."""
     if name in class_names:
         return class_names.index(name)
-    near = difflib.get_close_matches(name, class_names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(class_names)}"
-    raise InputError(f"{where}: class {name!r} is not in the list of classes: {hint}")
+    raise InputError(
+        f"{where}: class {name!r} is not in the list of classes: {nearest_name(name, class_names)}"
+    )

@@ -1,6 +1,8 @@
 """What is raised when the user's input is at fault."""
 
+import difflib
 import re
+from collections.abc import Iterable
 
 UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]+")
 """What would break a message into lines, be obeyed by a terminal, turn the order of the letters around, or
@@ -17,3 +19,10 @@ class InputError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(UNSHOWABLE.sub(lambda found: repr(found[0])[1:-1], message))
+
+
+def nearest_name(wrong: object, known: Iterable[str]) -> str:
+    """Give the end of a message about a name that is not known: the one that was probably meant, or all."""
+    names = list(known)
+    near = difflib.get_close_matches(str(wrong)[:100], names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"

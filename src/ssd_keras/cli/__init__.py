@@ -38,6 +38,7 @@ app.command("ssd_keras.cli.export:export", help="Make a file of a detector that 
 app.command(
     "ssd_keras.cli.doctor:doctor", help="Say what is installed and used, and what to install for what."
 )
+app.command("ssd_keras.cli.benchmark:benchmark", help="Measure speed and memory on this machine.")
 app.command("ssd_keras.cli.weights:app", name="weights", help="Bring weights along, or keep some classes.")
 
 

@@ -168,8 +168,8 @@ def _open_one(path: Path, class_names: Sequence[str] | None) -> Dataset:
 
 
 UNPACK_RECORDS = (
-    "holds TFRecords, which are not read: give the VOC or COCO files that they were made from, or unpack them "
-    "as docs/moving/tensorflow_object_detection.md shows"
+    "holds TFRecords, which are not read: give the VOC or COCO files that they were made from, or unpack "
+    "them as docs/moving/tensorflow_object_detection.md shows"
 )
 
 

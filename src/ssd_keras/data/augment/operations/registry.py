@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from types import MappingProxyType
@@ -36,7 +35,7 @@ from ssd_keras.data.augment.operations.photometric import (
 )
 from ssd_keras.data.augment.settings import as_recipe_name, is_number, shown
 from ssd_keras.data.samples import Sample
-from ssd_keras.errors import InputError
+from ssd_keras.errors import InputError, nearest_name
 from ssd_keras.user_code import place_of
 
 OPERATIONS: Mapping[str, type[Operation]] = MappingProxyType(
@@ -154,7 +153,7 @@ def _make_operation(entry: Any) -> Operation:
         raise InputError(f"this is no operation: {shown(entry)}: {HOW_TO_WRITE}")
     ((name, settings),) = entry.items()
     if name not in OPERATIONS:
-        raise InputError(f"there is no operation {shown(name)}: {_hint(name, OPERATIONS)}")
+        raise InputError(f"there is no operation {shown(name)}: {nearest_name(name, OPERATIONS)}")
     operation: Operation = _made(OPERATIONS[name], name, settings)
     return operation
 
@@ -167,7 +166,7 @@ def _made(kind: type, name: str, settings: Any) -> Any:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     for key in settings:
         if key not in fields:
-            raise InputError(f"{name}: there is no setting {shown(key)}: {_hint(key, fields)}")
+            raise InputError(f"{name}: there is no setting {shown(key)}: {nearest_name(key, fields)}")
     for key, field in fields.items():
         if field.default is dataclasses.MISSING and key not in settings:
             raise InputError(f"{name}: {key} is missing: write {name}: {{{key}: ...}}")
@@ -181,8 +180,3 @@ def _nested(name: str, key: str, value: Any) -> Any:
         return _made(SETTINGS_OF[key], key, value)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
-
-
-def _hint(wrong: object, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(str(wrong)[:100], list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
