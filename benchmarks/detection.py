@@ -7,12 +7,14 @@ out in pixels of the photographs. The weights are random, with heads set so that
 a look as in a trained detector. torchvision's SSD300 is measured eagerly and without its suppression, whose
 operator its package index does not build for every torch: that favours it. "limit" is how many images a
 second the multiplications of the network alone would take at the rate at which the machine multiplies
-matrices in that precision.
+matrices in that precision. "decoding" is what each runtime takes in float32 from the raw predictions to
+detections in pixels: the whole less an export that stops at the raw predictions, batch by batch in turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import statistics
 import tempfile
@@ -23,9 +25,11 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import keras
+import numpy as np
 from augmentation import encoded_images
 from measuring import median_ratio, report, seconds_in_turn
 from multiplying import gigaflops, multiplications_of
+from numpy.typing import NDArray
 from peers import TorchvisionSSD300, import_torchvision
 
 from ssd_keras.data.loader import detection_batches
@@ -38,6 +42,8 @@ from ssd_keras.inference.detecting import detect_images
 from ssd_keras.inference.detector import load_detector, save_detector
 from ssd_keras.models.ssd import SSD
 from ssd_keras.runtimes.detector import Detector, Precision
+from ssd_keras.runtimes.onnx_session import OnnxSession
+from ssd_keras.runtimes.openvino_session import OpenVinoSession
 
 BATCH = 8
 CLASSES = {"ssd7": 5}
@@ -104,6 +110,7 @@ def measure(name: str, folder: Path, files: Sequence[Path], rounds: int) -> list
             "reading"
         ]
     )
+    decoding = decoding_seconds(model, folder, files, rounds)
     limits = {kind: rate * 1e9 / (2 * multiplications) for kind, rate in gigaflops().items()}
     rows = []
     for what, (precision, _) in whole.items():
@@ -116,9 +123,41 @@ def measure(name: str, folder: Path, files: Sequence[Path], rounds: int) -> list
                 "times torchvision": median_ratio(times[PEER], times[what]) if PEER in times else "",
                 "limit": limits.get(precision, ""),
                 "reading, share": reading / seconds,
+                "decoding, share": decoding[what.partition(",")[0]] * len(files) / seconds
+                if what != PEER
+                else "",
             }
         )
     return rows
+
+
+def decoding_seconds(model: SSD, folder: Path, files: Sequence[Path], rounds: int) -> dict[str, float]:
+    """Give the seconds an image that each runtime takes from raw predictions to detections."""
+    import openvino
+
+    raw = export_detector(folder / "model.keras", "onnx", folder / "raw.onnx", raw=True).path
+    openvino.save_model(openvino.Core().read_model(raw), raw.with_suffix(".xml"), compress_to_fp16=False)
+    found = next(detection_batches(files, model.image_size, BATCH))
+    ways: dict[str, tuple[Callable[[NDArray[np.uint8]], object], Detector]] = {
+        KERAS: (model.predict_on_batch, model),
+        NAMES["onnx"]: (OnnxSession(raw, "float32").run, load_detector(folder / f"{model.name}.onnx")),
+        NAMES["openvino"]: (
+            OpenVinoSession(raw.with_suffix(".xml"), "float32").run,
+            load_detector(folder / f"{model.name}.xml"),
+        ),
+    }
+    seconds = {}
+    for name, (predict, whole) in ways.items():
+        times = seconds_in_turn(
+            {
+                "raw": functools.partial(predict, found.images),
+                "whole": functools.partial(whole.detect_batch, found.images, found.sizes),
+            },
+            rounds,
+        )
+        more = [whole - raw for raw, whole in zip(times["raw"], times["whole"], strict=True)]
+        seconds[name] = max(0.0, statistics.median(more)) / BATCH
+    return seconds
 
 
 def whole_way(made: Detector, files: Sequence[Path]) -> Detect:
@@ -150,7 +189,7 @@ def runtimes(model: SSD, folder: Path) -> dict[str, tuple[Any, str]]:
         ("onnx", "_int8.onnx", "float32", Int8(labelled, 100)),
         ("openvino", "_int8.xml", "float32", Int8(labelled, 100)),
     )
-    found: dict[str, tuple[Any, str]] = {"Keras on TensorFlow, float32": (model, "float32")}
+    found: dict[str, tuple[Any, str]] = {f"{KERAS}, float32": (model, "float32")}
     for kind, suffix, precision, int8 in kinds:
         path = folder / f"{model.name}{suffix}"
         export_detector(folder / "model.keras", kind, path, int8=int8)  # type: ignore[arg-type]
@@ -161,6 +200,7 @@ def runtimes(model: SSD, folder: Path) -> dict[str, tuple[Any, str]]:
     return found
 
 
+KERAS = "Keras on TensorFlow"
 NAMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
