@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -212,6 +213,12 @@ def test_other_data_are_refused(stopped, tmp_path):
         resume(stopped, other, quiet=True)
 
 
+def test_data_that_moved_or_are_named_otherwise_are_the_same(stopped, data, tmp_path, monkeypatch):
+    moved = Path(shutil.copytree(data, tmp_path / "moved"))
+    monkeypatch.chdir(moved)
+    assert resume(stopped, open_dataset(Path(), CLASSES), quiet=True).epochs == EPOCHS
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -262,7 +269,7 @@ def test_a_base_network_of_the_users_with_layers_of_its_own_goes_on(
     with pytest.raises(KilledError):
         train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
     monkeypatch.undo()
-    assert resume(tmp_path / "run", dataset, quiet=True).epochs == 2
+    assert resume(tmp_path / "run", dataset, quiet=True).epochs == EPOCHS
 
 
 def test_ctrl_c_says_how_to_go_on(dataset, recipe, tmp_path, monkeypatch, caplog):

@@ -83,13 +83,16 @@ def _operation_chain(settings: AugmentationSettings, split: Split) -> OperationC
 
 
 def digest_of(*splits: Split | None) -> str:
-    """Give a digest of classes, labels, and images' names and sizes, by which other data are noticed."""
+    """Give a digest of classes, labels, and images' ids and sizes, by which other data are noticed.
+
+    Where the data lie does not count: they may have moved, or be named from another working directory.
+    """
     digest = hashlib.sha256()
     for split in filter(None, splits):
         digest.update("\n".join(split.class_names).encode())
         for sample in split:
             truth = sample.ground_truth
-            digest.update(f"{sample.name} {_bytes_of(sample.image)}\n".encode(errors="surrogateescape"))
+            digest.update(f"{sample.image_id} {_bytes_of(sample.image)}\n".encode(errors="surrogateescape"))
             for column in (truth.boxes_px, truth.labels, truth.difficult, truth.crowd):
                 digest.update(column.tobytes())
     return digest.hexdigest()
