@@ -132,3 +132,9 @@ def test_yaml_that_says_two_things_or_nothing_is_refused(tmp_path, text, said):
     (tmp_path / "recipe.yaml").write_text(text)
     with pytest.raises(InputError, match=said):
         read_recipe(tmp_path / "recipe.yaml")
+
+
+def test_a_flag_can_say_null():
+    assert make_recipe({"max_gradient_norm": "null"}).max_gradient_norm is None
+    loss = make_recipe({"loss": {"classification": "focal", "focal_alpha": "null"}}).loss
+    assert (loss.focal_alpha, loss.model_fields_set) == (None, {"classification", "focal_alpha"})

@@ -51,6 +51,12 @@ def _as_ascending(values: tuple[float, ...]) -> tuple[float, ...]:
 Epoch = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
+def _with_nulls(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _with_nulls(value) for key, value in values.items()}
+    return None if values == "null" else values
+
+
 WANTED = {
     "tuple_type": "write a list, as in [a, b]",
     "model_type": "write its keys below it, as in {key: value}",
@@ -189,6 +195,12 @@ class Recipe(BaseModel):
         0, ge=0, lt=2**32, description="Fixes the initial weights, the order and the augmentation."
     )
     out: Path | None = Field(None, description="The run folder; by default a new one in runs/.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_of_a_flag(cls, values: Any) -> Any:
+        """Let --max-gradient-norm null mean what max_gradient_norm: null does in YAML."""
+        return _with_nulls(values)
 
     @model_validator(mode="after")
     def _has_milestones(self) -> Recipe:
