@@ -35,6 +35,7 @@ app.command("ssd_keras.cli.report:report", help="Write the report of a training 
 app.command("ssd_keras.cli.evaluate:evaluate", help="Measure the average precision of a detector.")
 app.command("ssd_keras.cli.detect:detect", help="Find objects in images and videos, and draw them.")
 app.command("ssd_keras.cli.export:export", help="Make a file of a detector that runs without Keras.")
+app.command("ssd_keras.cli.serve:serve", help="Answer requests for detection over HTTP.")
 app.command(
     "ssd_keras.cli.doctor:doctor", help="Say what is installed and used, and what to install for what."
 )

@@ -43,6 +43,8 @@ OTHERS = (
     Library("run exports to OpenVINO", ("openvino",), '"ssd-keras[openvino]"'),
     Library("int8 for OpenVINO", ("nncf",), '"ssd-keras[openvino]"'),
     Library("run exports to LiteRT", ("ai-edge-litert",), '"ssd-keras[litert]"'),
+    Library("ssd serve", ("fastapi",), '"ssd-keras[serve]"'),
+    Library("ssd detect --engine ray", ("ray",), '"ssd-keras[ray]"'),
     Library("TensorBoard's log of a run", ("tensorboard",), '"ssd-keras[tensorboard]"'),
     Library("Detections.to_supervision()", ("supervision",), "supervision"),
 )

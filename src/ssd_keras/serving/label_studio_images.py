@@ -1,0 +1,199 @@
+"""The images of Label Studio's tasks: inside of the task, or fetched from the one host the operator named.
+
+Tasks come from strangers, so nothing but that host is asked, however an address is written: the request is
+put together from the operator's URL, and only path and query are the task's. Redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import binascii
+import http.client
+import json
+import time
+import urllib.error
+import urllib.request
+from base64 import b64decode
+from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
+
+from ssd_keras.errors import InputError
+from ssd_keras.inference.sources.links import ALLOWED_IN_LINKS, CHUNK, SECONDS_IN_ALL, SECONDS_TO_ANSWER, Link
+from ssd_keras.serving.refusals import BAD_REQUEST, TOO_LARGE, Refusal
+from ssd_keras.serving.settings import ServerSettings
+
+PORTS = {"http": 80, "https": 443}
+
+SHOWN = 100
+"""Characters of an address in a message."""
+
+SECONDS_OF_ACCESS = 120.0
+"""For which a token that was got with a personal access token is used; Label Studio's last five minutes."""
+
+LONGEST_TOKEN_ANSWER = 1 << 16
+
+
+class TaskImages:
+    """Gives the encoded bytes of the images that tasks name.
+
+    Args:
+        settings: `label_studio_url`, `label_studio_token` and the limit on the bytes of an image.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._base = urlsplit((settings.label_studio_url or "").rstrip("/"))
+        self._token = settings.label_studio_token.get_secret_value() if settings.label_studio_token else ""
+        self._most_bytes = settings.max_image_bytes
+        self._seconds = min(SECONDS_IN_ALL, settings.time_limit)
+        self._access = ("", 0.0)
+
+    def load(self, address: str) -> bytes:
+        """Give the bytes behind a `data:` URI, a path `/data/...` or a link; this may take seconds.
+
+        Raises:
+            Refusal: 400 it is none of these, leads to another host, or does not answer with an image;
+                413 it is too large.
+        """
+        if address[:5].lower() == "data:":
+            return self._decoded(address)
+        try:
+            return _HostImage(
+                self._resolved(address), self._most_bytes, self._seconds, self._authorization()
+            ).load()
+        except Refusal:
+            raise
+        except InputError as error:
+            raise Refusal(BAD_REQUEST, str(error)) from error
+
+    def _decoded(self, uri: str) -> bytes:
+        """Decode a `data:` URI (RFC 2397)."""
+        header, comma, content = uri.partition(",")
+        if not comma:
+            raise Refusal(BAD_REQUEST, "a data: URI has no comma: write data:image/jpeg;base64,...")
+        try:
+            is_base64 = header.lower().rstrip().endswith(";base64")
+            data = b64decode(unquote_to_bytes(content)) if is_base64 else unquote_to_bytes(content)
+        except (binascii.Error, ValueError) as error:
+            raise Refusal(BAD_REQUEST, f"a data: URI is no base64 ({error}): send it whole") from error
+        if len(data) > self._most_bytes:
+            raise Refusal(
+                TOO_LARGE,
+                f"a data: URI has more than the {self._most_bytes:,} bytes that are taken of an image",
+            )
+        return data
+
+    def _resolved(self, address: str) -> str:
+        """Give the address at the operator's host; `Refusal` where it is none of its."""
+        shown = repr(address[:SHOWN])
+        if not self._base.netloc:
+            raise Refusal(
+                BAD_REQUEST,
+                f"{shown} is not fetched: start the server with --label-studio-url, or send data: URIs",
+            )
+        try:
+            asked = urlsplit(address)
+            path = self._path_at_host(asked, address)
+        except ValueError:
+            path = None
+        if path is None:
+            raise Refusal(
+                BAD_REQUEST,
+                f"{shown} is not fetched: give /data/... or a link to {self._base.geturl()}",
+            )
+        query = f"?{asked.query}" if asked.query else ""
+        return f"{self._base.scheme}://{self._base.netloc}{path}{query}"
+
+    def _path_at_host(self, asked: SplitResult, address: str) -> str | None:
+        """Give the path of an address at the operator's host, or None; `ValueError` for no port."""
+        if {"..", "."} & set(unquote(asked.path).replace("\\", "/").split("/")):
+            return None
+        if asked.scheme:
+            is_ours = _origin(asked) == _origin(self._base) and "@" not in asked.netloc
+            return asked.path or "/" if is_ours else None
+        if asked.netloc or address.startswith("//"):
+            return None
+        if asked.path.startswith(f"{self._base.path}/data/"):
+            return asked.path
+        return f"{self._base.path}{asked.path}" if asked.path.startswith("/data/") else None
+
+    def _authorization(self) -> str:
+        """Give the header that shows the token: a legacy one as it is, a personal one after an exchange."""
+        if self._token.count(".") != 2:  # parts of a JSON web token
+            return f"Token {self._token}" if self._token else ""
+        access, until = self._access
+        if time.monotonic() > until:
+            access = self._exchanged()
+            self._access = (access, time.monotonic() + SECONDS_OF_ACCESS)
+        return f"Bearer {access}"
+
+    def _exchanged(self) -> str:
+        url = f"{self._base.geturl()}/api/token/refresh"
+        body = json.dumps({"refresh": self._token}).encode()
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        try:
+            answer, _ = _fetched(request, LONGEST_TOKEN_ANSWER, self._seconds)
+            access = json.loads(answer)["access"]
+            if not isinstance(access, str) or not access.isascii() or not access.isprintable():
+                raise ValueError("no access token")
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
+            raise Refusal(
+                BAD_REQUEST,
+                f"{url} does not take the token of Label Studio ({error}): check --label-studio-token",
+            ) from error
+        return access
+
+
+class _HostImage(Link):
+    """An image at the operator's host, asked for with its token."""
+
+    __slots__ = ("_authorization",)
+
+    def __init__(self, url: str, most_bytes: int, seconds: float, authorization: str) -> None:
+        super().__init__(url, most_bytes, seconds)
+        self._authorization = authorization
+
+    def _fetched(self) -> tuple[bytes, str]:
+        headers = {"User-Agent": "ssd-keras"}
+        if self._authorization:
+            headers["Authorization"] = self._authorization
+        request = urllib.request.Request(quote(self._url, safe=ALLOWED_IN_LINKS), headers=headers)
+        return _fetched(request, self._most_bytes, self._seconds)
+
+
+def _fetched(request: urllib.request.Request, most_bytes: int, seconds: float) -> tuple[bytes, str]:
+    """Give the body and its content type; `OSError` where it takes too long or is no answer with 200."""
+    deadline = time.monotonic() + seconds
+    with _opener().open(request, timeout=min(SECONDS_TO_ANSWER, seconds)) as answer:
+        body = b""
+        while part := answer.read1(CHUNK):
+            body += part
+            if len(body) > most_bytes:
+                raise Refusal(
+                    TOO_LARGE,
+                    f"{request.full_url[:SHOWN]} answers with more than {most_bytes:,} bytes: shrink it",
+                )
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not whole after {seconds:.0f} s")
+        if len(body) < int(answer.headers.get("Content-Length") or 0):
+            raise OSError(f"broke off after {len(body)} bytes")
+        return body, answer.headers.get_content_type()
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Make what fetches over HTTP and HTTPS and follows nothing: a redirect is an error, like 404."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    scheme = parts.scheme.lower()
+    return scheme, parts.hostname, parts.port or PORTS.get(scheme)

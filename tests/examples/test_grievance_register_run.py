@@ -1,0 +1,86 @@
+"""`run.py`: the register with the real server and a small model, and how both stop."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import psutil
+from citizens import EXAMPLE, STAFF, TOKEN, looked_at, photo_file, send, wait_until
+from export.artefacts import CLASSES, keras_file
+
+THRESHOLD = 0.6
+SECONDS = 120
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(model, folder, port, **environment):
+    command = [sys.executable, str(EXAMPLE / "run.py"), str(model), "--folder", str(folder / "register")]
+    settings = ["--port", str(port), "--threshold", str(THRESHOLD)]
+    variables = {**os.environ, "GRIEVANCE_STAFF_TOKEN": TOKEN, **environment}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*command, *settings], env=variables, **pipes)
+
+
+def answers(client):
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_one_command_starts_and_stops_both(tmp_path):
+    port = free_port()
+    with (
+        start(keras_file(), tmp_path, port) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client,
+    ):
+        try:
+            wait_until(lambda: answers(client) or process.poll() is not None, SECONDS)
+            send(client, photo_file(4, size=(48, 64)))
+            kept = looked_at(client, seconds=SECONDS)
+            children = psutil.Process(process.pid).children(recursive=True)
+            check_boxes(kept)
+            assert client.get("/api/staff/choices", headers=STAFF).json()["class_names"] == list(CLASSES)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, said.splitlines()[-1]) == (0, "stopped; what was reported is kept")
+    assert children
+    assert not any(child.is_running() for child in children)
+
+
+def check_boxes(kept):
+    """The real server, asked with its token and a threshold, has looked at the photograph as it is kept."""
+    assert kept["look_fault"] == ""
+    assert len(kept["detections"]) > 0
+    for found in kept["detections"]:
+        x0, y0, x1, y1 = found["box"]
+        assert found["label"] in CLASSES
+        assert THRESHOLD <= found["score"] <= 1
+        assert 0 <= x0 < x1 <= kept["width"]
+        assert 0 <= y0 < y1 <= kept["height"]
+
+
+def test_a_file_that_is_no_model_ends_both(tmp_path):
+    (tmp_path / "model.keras").write_text("none")
+    with start(tmp_path / "model.keras", tmp_path, free_port()) as process:
+        _, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert "model.keras" in said
+
+
+def test_a_token_that_is_too_short_is_refused(tmp_path):
+    with start(tmp_path / "any", tmp_path, free_port(), GRIEVANCE_STAFF_TOKEN="short") as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "at least 16 characters" in said
+    assert "Traceback" not in said
