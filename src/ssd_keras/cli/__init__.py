@@ -14,6 +14,7 @@ import cyclopts
 from pydantic import ValidationError
 
 import ssd_keras
+from ssd_keras.cli.commands import COMMANDS, as_examples
 from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import what_is_wrong
 
@@ -25,22 +26,10 @@ app = cyclopts.App(
     # Lists as they are typed: --class-names car truck
     default_parameter=cyclopts.Parameter(consume_multiple=True, negative_iterable=()),
 )
-app.command("ssd_keras.cli.demo:demo", help="Generate street scenes, train SSD7 on them, evaluate, draw.")
-app.command("ssd_keras.cli.inspect:inspect", help="Say what is in a data set and what is wrong with it.")
-app.command("ssd_keras.cli.convert:convert", help="Write a data set in another format, or divided otherwise.")
-app.command("ssd_keras.cli.anchors:anchors", help="Say how well anchors cover the boxes of a data set.")
-app.command("ssd_keras.cli.train:train", help="Train a detector from a recipe, or from flags alone.")
-app.command("ssd_keras.cli.resume:resume", help="Go on with a training run that was stopped.")
-app.command("ssd_keras.cli.report:report", help="Write the report of a training run again.")
-app.command("ssd_keras.cli.evaluate:evaluate", help="Measure the average precision of a detector.")
-app.command("ssd_keras.cli.detect:detect", help="Find objects in images and videos, and draw them.")
-app.command("ssd_keras.cli.export:export", help="Make a file of a detector that runs without Keras.")
-app.command("ssd_keras.cli.serve:serve", help="Answer requests for detection over HTTP.")
-app.command(
-    "ssd_keras.cli.doctor:doctor", help="Say what is installed and used, and what to install for what."
-)
-app.command("ssd_keras.cli.benchmark:benchmark", help="Measure speed and memory on this machine.")
+for _name, (_purpose, _examples) in COMMANDS.items():
+    app.command(f"ssd_keras.cli.{_name}:{_name}", help=_purpose, help_epilogue=as_examples(_examples))
 app.command("ssd_keras.cli.weights:app", name="weights", help="Bring weights along, or keep some classes.")
+app.register_install_completion_command(help="Let the shell complete commands and flags with the Tab key.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from ssd_keras.backend import import_keras_quietly
+from ssd_keras.cli.commands import as_examples
 from ssd_keras.cli.options import Output, checked_image_size, note, print_json
 from ssd_keras.errors import InputError
 
@@ -20,7 +21,10 @@ app = cyclopts.App(
 )
 
 
-@app.command(name="import")
+@app.command(
+    name="import",
+    help_epilogue=as_examples("ssd weights import VGG_VOC0712_SSD_300x300.caffemodel --out voc.keras"),
+)
 def import_(
     file: Path,
     /,
@@ -82,7 +86,9 @@ def import_(
     _say_what_was_made(out, imported.model)
 
 
-@app.command
+@app.command(
+    help_epilogue=as_examples("ssd weights select-classes voc.keras --classes car,bus --out traffic.keras")
+)
 def select_classes(
     model: Path,
     /,
