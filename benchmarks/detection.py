@@ -94,7 +94,7 @@ def photographs(folder: Path, count: int) -> list[Path]:
 def measure(name: str, folder: Path, files: Sequence[Path], rounds: int) -> list[dict[str, Any]]:
     """Measure one network in all runtimes, in turn."""
     folder.mkdir()
-    model = detector(name)
+    model = detector(name, CLASSES.get(name, USUAL_CLASSES))
     multiplications = multiplications_of(model)
     whole: dict[str, tuple[str, Detect]] = {
         what: (precision, whole_way(made, files))
@@ -165,10 +165,9 @@ def whole_way(made: Detector, files: Sequence[Path]) -> Detect:
     return lambda: list(detect_images(made, files, batch_size=BATCH))
 
 
-def detector(name: str) -> SSD:
+def detector(name: str, classes: int) -> SSD:
     """Build a network that finds about as much as a trained one."""
     keras.utils.set_random_seed(0)
-    classes = CLASSES.get(name, USUAL_CLASSES)
     model = SSD.from_preset(name, [f"class {number}" for number in range(classes)])
     for layer in model.layers:
         if layer.name.endswith("_mbox_conf"):
