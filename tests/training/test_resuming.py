@@ -24,6 +24,7 @@ from ssd_keras.training.checkpoints import Checkpoints
 from ssd_keras.training.initial_model import build_model
 from ssd_keras.training.recipe import make_recipe, write_recipe
 from ssd_keras.training.run_folder import RunFolder
+from ssd_keras.training.stopped import refuse_changes
 from ssd_keras.training.trainer import resume, train
 
 STEPS = 3
@@ -232,6 +233,17 @@ def test_changed_settings_are_refused(stopped, dataset, old, new, said):
     recipe.write_text(recipe.read_text().replace(old, new))
     with pytest.raises(InputError, match=said):
         resume(stopped, dataset, quiet=True)
+
+
+def test_settings_that_came_later_are_no_change(tmp_path):
+    now = make_recipe(SETTINGS).model_dump(mode="json")
+    then = {key: value for key, value in now.items() if key not in ("decoding", "iou_threshold")}
+    then["anchors"] = {"scales": now["anchors"]["scales"]}
+    refuse_changes(tmp_path, then, now)
+    with pytest.raises(InputError, match=r"anchors is .*'clip': True"):
+        refuse_changes(tmp_path, then, {**now, "anchors": {**now["anchors"], "clip": True}})
+    with pytest.raises(InputError, match=r"iou_threshold is 0\.6 and was None"):
+        refuse_changes(tmp_path, then, {**now, "iou_threshold": 0.6})
 
 
 def test_data_given_relative_are_kept_absolute(data, recipe, dataset, tmp_path, monkeypatch, stop_at):

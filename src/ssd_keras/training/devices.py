@@ -167,7 +167,10 @@ class _LossOfAPart(MultiBoxLoss):
 
 
 def sum_over_devices(tensors: Sequence[Array]) -> list[Array]:
-    """Add up, over TensorFlow's devices, what each has of these (None stays); elsewhere leave them."""
+    """Add up, over TensorFlow's devices, what each has of these (None stays); elsewhere leave them.
+
+    Tensors of any shape; the sums have the same.
+    """
     if keras.backend.backend() != "tensorflow":
         return list(tensors)
     import tensorflow as tf
@@ -187,7 +190,10 @@ def copy_variables(source: keras.Model, target: keras.Model) -> None:
 
 
 def random_state() -> NDArray[np.uint8]:
-    """Give the random state that is not in Keras's variables: torch draws dropout from one of its own."""
+    """Give the random state that is not in Keras's variables: torch draws dropout from one of its own.
+
+    The shape is torch's, (5056,) on a CPU; (0,) on the other backends, which have none.
+    """
     if keras.backend.backend() != "torch":
         return np.zeros(0, np.uint8)
     import torch
@@ -197,7 +203,7 @@ def random_state() -> NDArray[np.uint8]:
 
 
 def set_random_state(state: NDArray[np.uint8]) -> None:
-    """Put back what `random_state` gave."""
+    """Put back what `random_state` gave; shape as there."""
     if state.size:
         import torch
 

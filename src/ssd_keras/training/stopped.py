@@ -12,6 +12,7 @@ from ssd_keras.errors import InputError
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.freezing import freeze
 from ssd_keras.training.initial_model import build_model
+from ssd_keras.training.recipe import Recipe
 from ssd_keras.training.run_folder import RunFolder
 from ssd_keras.user_code import names_function
 
@@ -48,9 +49,19 @@ def stopped_model(path: Path) -> SSD:
 
 def refuse_changes(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:
     """Raise `InputError` where a setting that decides what is learned is another than at the beginning."""
+    begun = _with_later_settings(then)
     for key in now.keys() - MAY_CHANGE:
-        if key in then and then[key] != now[key]:
+        if begun[key] != now[key]:
             raise InputError(
-                f"{path / 'recipe.yaml'}: {key} is {now[key]!r} and was {then[key]!r} when the run began: "
+                f"{path / 'recipe.yaml'}: {key} is {now[key]!r} and was {begun[key]!r} when the run began: "
                 "put it back, or train anew"
             )
+
+
+def _with_later_settings(then: dict[str, Any]) -> dict[str, Any]:
+    """Complete the settings of a run that an earlier version began: what came later had its default."""
+    usual = Recipe().model_dump(mode="json")
+    return {
+        key: {**value, **then.get(key, {})} if isinstance(value, dict) else then.get(key, value)
+        for key, value in usual.items()
+    }
