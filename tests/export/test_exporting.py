@@ -1,5 +1,6 @@
 """Exporting as a whole: what is refused, what is left behind, and that a fresh process can do it."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -56,7 +57,7 @@ def test_an_artefact_that_finds_something_else_is_not_kept(kind, tmp_path, monke
         for old, new in zip(
             exporting._files_at(artefact(kind), kind), exporting._files_at(Path(job.path), kind), strict=True
         ):
-            (shutil.copytree if old.is_dir() else shutil.copy)(old, new)
+            shutil.copytree(old, new, dirs_exist_ok=True) if old.is_dir() else shutil.copy(old, new)
         found = found_in_check_images()
         wrong = {name: found[name] * 0.98 for name in ("scores", "all_scores")}
         np.savez(job.found_by_keras, **{**found, **wrong})
@@ -86,6 +87,49 @@ def test_names_by_default(tmp_path, monkeypatch, no_worker):
     (tmp_path / "ssd7_saved_model").touch()
     with pytest.raises(InputError, match=r"^ssd7_saved_model exists already"):
         export_detector(small_detector(), "saved_model")
+
+
+def test_of_a_run_folder_the_whole_name_is_taken(tmp_path, monkeypatch, no_worker):
+    """What follows a dot may be a version: two runs must not share one name."""
+    (tmp_path / "bccd.v2").mkdir()
+    monkeypatch.chdir(tmp_path / "bccd.v2")
+    shutil.copy(keras_file(), "best.keras")
+    for folder in (tmp_path / "bccd.v2", ".", "../bccd.v2/", "best.keras/.."):
+        assert exporting._usual_place(folder, "openvino") == Path("bccd.v2.xml")
+    assert exporting._usual_place("best.keras", "saved_model") == Path("best_saved_model")
+    Path("bccd.v2.bin").touch()
+    with pytest.raises(InputError, match=r"^bccd\.v2\.bin exists already"):
+        export_detector(".", "openvino")
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_place_that_takes_no_file_is_said_before_the_work(kind, tmp_path, no_worker):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / f"x{SUFFIXES[kind]}"
+    with pytest.raises(InputError, match=rf"{out.name} cannot be written \(.+\): make room there"):
+        export_detector(keras_file(), kind, out)
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_disk_without_room_is_said_before_the_work(kind, tmp_path, monkeypatch, no_worker):
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
+    with pytest.raises(InputError, match=r"has room for 0\.0 MB, and the export needs 0\.\d MB at least"):
+        export_detector(keras_file(), kind, tmp_path / f"x{SUFFIXES[kind]}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_meanwhile(tmp_path, monkeypatch, capsys):
+    def fill(job):
+        raise OSError(errno.ENOSPC, "No space left on device", job.path)
+
+    monkeypatch.setattr(worker, "make_artefact", fill)
+    job = worker.Job("m.keras", "onnx", str(tmp_path / "x.onnx"), False, None, "found.npz")
+    (tmp_path / "job.json").write_text(json.dumps(job._asdict()))
+    assert worker.main(str(tmp_path / "job.json")) == worker.FAULT_OF_THE_USER
+    said = f"{tmp_path / 'x.onnx'} cannot be written (No space left on device): make room there, or choose"
+    assert capsys.readouterr().out.startswith(said)
 
 
 def test_what_does_not_go_together(tmp_path, no_worker):

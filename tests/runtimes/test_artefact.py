@@ -26,8 +26,11 @@ METADATA = ArtefactMetadata(
 class Session:
     """Finds in each image one box whose score is its first pixel, in per cent."""
 
-    def __init__(self, batch_size=None, metadata=METADATA):
-        self.batch_size = batch_size
+    outputs = ("boxes", "scores", "labels")
+
+    def __init__(self, batch_size=None, metadata=METADATA, inputs=None, outputs=outputs):
+        self.inputs = [(batch_size, 4, 6, 3)] if inputs is None else inputs
+        self.outputs = list(outputs)
         self.metadata = metadata.as_text()
         self.batches = []
 
@@ -90,10 +93,40 @@ def test_images_of_any_size_and_kind(tmp_path):
 
 def test_raw_predictions_are_not_detections():
     raw = METADATA.model_copy(update={"gives": "raw", "anchors": ()})
-    with pytest.raises(InputError, match=r"x\.onnx gives raw predictions.*without --raw"):
-        Artefact(Path("x.onnx"), Session(metadata=raw)).detect_batch(images(1), [(4, 6)])
+    session = Session(metadata=raw, outputs=("offsets", "logits"))
+    for use in (lambda artefact: artefact.detect_batch(images(1), [(4, 6)]), Artefact.check):
+        with pytest.raises(InputError, match=r"x\.onnx gives raw predictions.*without --raw"):
+            use(Artefact(Path("x.onnx"), session))
+    assert not session.batches
 
 
 def test_the_fast_decoding_is_not_inside():
-    with pytest.raises(InputError, match=r"x\.onnx decodes every class.*leave --fast out"):
-        Artefact(Path("x.onnx"), Session()).detect_batch(images(1), [(4, 6)], fast=True)
+    artefact = Artefact(Path("x.onnx"), session := Session())
+    artefact.check()
+    for use in (lambda: artefact.detect_batch(images(1), [(4, 6)], fast=True), lambda: artefact.check(True)):
+        with pytest.raises(InputError, match=r"x\.onnx decodes every class.*leave --fast out"):
+            use()
+    assert not session.batches
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [[], [()], [(None, 4, 6)], [(None, 6, 4, 3)], [(None, 4, 6, 1)], [(4, 6, 3), (4, 6, 3)], [(None,) * 4]],
+)
+def test_what_goes_in_is_what_the_metadata_says(inputs):
+    with pytest.raises(InputError, match=r"x takes .*, and its metadata says any × 4 × 6 × 3: export"):
+        Artefact(Path("x"), Session(inputs=inputs))
+
+
+def test_what_comes_out_is_what_the_metadata_says():
+    with pytest.raises(InputError, match="x gives no labels, and its metadata says that it gives det"):
+        Artefact(Path("x"), Session(outputs=("boxes", "scores")))
+
+
+def test_a_label_without_a_name():
+    one_class = METADATA.model_copy(update={"class_names": ("a",)})
+    artefact = Artefact(Path("x"), Session(metadata=one_class))
+    (nothing,) = artefact.detect_batch(images(0), [(4, 6)])  # the label of the padding is of no account
+    assert not len(nothing)
+    with pytest.raises(InputError, match=r"x finds objects with label 1, .*has 1 class name: export"):
+        artefact.detect_batch(images(50), [(4, 6)])

@@ -36,12 +36,32 @@ def test_of_a_newer_library(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"class_names": 3}, {"image_size": [300]}, {"gives": "?"}, {"decoding": {}}]
+    "change",
+    [
+        {"class_names": 3},
+        {"class_names": []},
+        {"class_names": ["a", "b", "a"]},
+        {"class_names": ["a", " "]},
+        {"image_size": [300]},
+        {"image_size": [0, 0]},
+        {"image_size": [-3, 4]},
+        {"gives": "?"},
+        {"decoding": {}},
+        {"format_version": 0},
+        {"format_version": -5},
+    ],
 )
 def test_a_field_that_is_wrong_is_named(tmp_path, change):
     text = json.dumps({**METADATA.model_dump(), **change})
     with pytest.raises(InputError, match=rf"metadata of .*x\.onnx is damaged \({next(iter(change))}"):
         parse_metadata(text, tmp_path / "x.onnx")
+
+
+@pytest.mark.parametrize("text", ['{"format_version": Infinity}', '{"format_version": NaN}', "[" * 100_000])
+def test_numbers_and_depths_that_json_should_not_have(tmp_path, text):
+    with pytest.raises(InputError, match=r"metadata of .*x\.onnx is damaged \(") as error:
+        parse_metadata(text, tmp_path / "x.onnx")
+    assert "\n" not in str(error.value)
 
 
 @given(st.text(min_size=1) | st.integers(0, len(METADATA.as_text()) - 1).map(METADATA.as_text().__getitem__))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from ssd_keras.cli.options import Output, print_json
+from ssd_keras.data.checks import counted
 from ssd_keras.errors import InputError
 from ssd_keras.runtimes.formats import Format
 
@@ -60,8 +61,9 @@ def _difference(exported: Exported) -> str:
     cost = exported.int8
     if cost is None:
         return f"boxes and scores differ from those of Keras by {exported.max_difference:.1g} at most"
+    seen = ", the same that it was calibrated on: with others it may cost more" if cost.seen else ""
     heads = ", predictor heads in float32" if cost.exact_heads else ""
     return (
         f"mAP {cost.int8:.3f} in int8{heads}, {cost.float32:.3f} in float32 "
-        f"({cost.images} images of split {cost.split!r})"
+        f"({counted(cost.images, 'image')} of split {cost.split!r}{seen})"
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssd_keras.export.onnx_graph import make_onnx_graph
+from ssd_keras.export.openvino_files import save_openvino
 from ssd_keras.export.tracing import trace_detector
 from ssd_keras.runtimes import litert_session, saved_model_session
 from ssd_keras.runtimes.formats import Format
@@ -52,9 +53,7 @@ def _write_openvino(model: SSD, path: Path, metadata: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         onnx.save_model(make_onnx_graph(model), file)
-        converted = openvino.convert_model(file)
-        converted.set_rt_info(metadata, [METADATA_KEY])
-        openvino.save_model(converted, path, compress_to_fp16=False)
+        save_openvino(openvino.convert_model(file), path, metadata)
 
 
 def _write_litert(model: SSD, path: Path, metadata: str) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from ssd_keras.errors import InputError
 from ssd_keras.export.comparison import TOLERANCE, largest_difference
 from ssd_keras.export.int8 import Cost, Int8, check_int8, make_int8
-from ssd_keras.export.worker import FAULT_OF_THE_MODEL, Job
+from ssd_keras.export.worker import FAULT_OF_THE_USER, ROOM, Job
 from ssd_keras.files import whole_file
 from ssd_keras.inference.detector import model_file, save_detector
 from ssd_keras.runtimes.artefact import Artefact, load_artefact
@@ -105,12 +105,13 @@ def export_detector(
     if raw and format != "onnx":
         raise InputError(f"raw predictions are exported to onnx only, not to {format}: leave --raw out")
     if int8:
-        check_int8(format, raw)
+        check_int8(int8, format, raw)
     place = _free_place(_usual_place(model, format) if out is None else Path(out), format)
     _check_installed(format, int8)
     with tempfile.TemporaryDirectory(prefix="ssd-export-") as folder:
         file = _file_of(model, Path(folder))
         with _unfinished(place, format) as unfinished:
+            _check_room(file.stat().st_size, unfinished.parent, Path(folder))
             found_by_keras = Path(folder) / "found_by_keras.npz"
             made = Path(folder) / f"float32{SUFFIXES[format]}" if int8 else unfinished
             job = Job(str(file), format, str(made), raw, str(check) if check else None, str(found_by_keras))
@@ -135,7 +136,11 @@ def _free_place(out: Path, kind: Format) -> Path:
 
 def _usual_place(model: str | Path | SSD, kind: Format) -> Path:
     """Name the artefact after the run folder or the file, or else after the network."""
-    name = Path(model).absolute().with_suffix("").name if isinstance(model, str | Path) else model.name
+    if isinstance(model, str | Path):
+        path = Path(os.path.normpath(Path(model).absolute()))
+        name = path.name.removesuffix(".keras")  # and no more: after a dot in a folder's name is a version
+    else:
+        name = model.name
     return Path(f"{name}{SUFFIXES[kind]}")
 
 
@@ -173,13 +178,29 @@ def _file_of(model: str | Path | SSD, folder: Path) -> Path:
 
 @contextmanager
 def _unfinished(place: Path, kind: Format) -> Iterator[Path]:
-    """Give where to write an artefact; all of it takes its place when all went well, or nothing is left."""
+    """Give where to write an artefact; all of it takes its place when all went well, or nothing is left.
+
+    What cannot be written there is said at once, and not after minutes of work.
+    """
     with ExitStack() as stack:
         if kind == "saved_model":
             yield stack.enter_context(_whole_folder(place))
         else:
             unfinished = [stack.enter_context(whole_file(file)) for file in _files_at(place, kind)]
+            for file in unfinished:
+                file.touch()
             yield unfinished[0]
+
+
+def _check_room(needed: int, *folders: Path) -> None:
+    """Raise `InputError` where not even the weights have room: some libraries say nothing of a full disk."""
+    for folder in folders:
+        free = shutil.disk_usage(folder).free
+        if free < needed:
+            raise InputError(
+                f"{folder} has room for {free / 1e6:.1f} MB, and the export needs {needed / 1e6:.1f} MB at "
+                f"least: {ROOM}"
+            )
 
 
 @contextmanager
@@ -188,7 +209,7 @@ def _whole_folder(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(f"unfinished-{path.name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.mkdir(parents=True)
         yield unfinished
         unfinished.replace(path)
     except OSError as error:
@@ -217,7 +238,7 @@ def _run_worker(job: Job, folder: Path) -> None:
         text=True,
         check=False,
     )
-    if done.returncode == FAULT_OF_THE_MODEL:
+    if done.returncode == FAULT_OF_THE_USER:
         raise InputError(done.stdout.strip().splitlines()[-1])
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.data.formats import open_dataset
+from ssd_keras.data.checks import counted
+from ssd_keras.data.formats import FORMATS, open_dataset
 from ssd_keras.data.images import read_image, resize_image
-from ssd_keras.data.samples import Dataset, Split
+from ssd_keras.data.samples import Dataset, Sample, Split
 from ssd_keras.errors import InputError
 from ssd_keras.export.int8_onnx import quantize_onnx
 from ssd_keras.export.int8_openvino import quantize_openvino
@@ -36,8 +37,8 @@ class Int8:
     """How an artefact is made in int8.
 
     Attributes:
-        data: a labelled data set: the ranges of the values are taken from its training images, or from all
-            where no split is for that, and the mAP is measured on those to be evaluated on.
+        data: a labelled data set: the ranges of the values are taken from its training images, or where
+            there are none from all that are left, and the mAP is measured on those to be evaluated on.
         max_drop: points of mAP (hundredths) that it may cost.
     """
 
@@ -55,6 +56,7 @@ class Cost:
         float32: mAP before (VOC area, IoU 0.5).
         int8: mAP after.
         exact_heads: whether the predictor heads were left in floating point.
+        seen: whether ranges were taken from these same images: then it may cost more on others.
     """
 
     split: str
@@ -62,6 +64,7 @@ class Cost:
     float32: float
     int8: float
     exact_heads: bool
+    seen: bool
 
     @property
     def drop(self) -> float:
@@ -77,6 +80,7 @@ class Cost:
             "split": self.split,
             "images": self.images,
             "exact_heads": self.exact_heads,
+            "measured_on_calibration_images": self.seen,
         }
 
 
@@ -103,35 +107,49 @@ def make_int8(float32: Path, kind: Format, out: Path, wanted: Int8) -> Cost:
             f"--calibrate {wanted.data}: split {measured.name!r} has no labelled object, so the mAP before "
             "and after cannot be measured: give a labelled data set"
         )
-    images = _images_for_ranges(dataset, artefact.image_size)
     before = evaluate(artefact, measured).mAP
+    if not before > 0:  # NaN where no object counts
+        raise InputError(
+            f"--calibrate {wanted.data}: in float32 the model finds no object of split {measured.name!r}, so "
+            "what int8 costs cannot be measured: give images like those that it was trained on"
+        )
+    samples = _samples_for_ranges(dataset, measured)
+    images = _spread_images(samples, artefact.image_size)
     metadata = artefact.metadata.model_copy(update={"precision": "int8"}).as_text()
     tried = []
     for exact_heads in (False, True):
         QUANTIZERS[kind](float32, out, images, metadata, exact_heads)
         after = evaluate(load_artefact(out), measured).mAP
-        tried.append(Cost(measured.name, len(measured), before, after, exact_heads))
+        tried.append(Cost(measured.name, len(measured), before, after, exact_heads, samples is measured))
         if tried[-1].drop <= wanted.max_drop:
             return tried[-1]
     best = min(tried, key=lambda cost: cost.drop)
     raise InputError(
         f"int8 is not kept: it costs {best.drop:.1f} points of mAP ({best.float32:.3f} to {best.int8:.3f} on "
-        f"{best.images} images of split {best.split!r}), and {wanted.max_drop:g} are allowed: give more "
-        "images like those in use with --calibrate, or allow more with --max-drop"
+        f"{counted(best.images, 'image')} of split {best.split!r}), and {wanted.max_drop:g} are allowed: "
+        "give more images like those in use with --calibrate, or allow more with --max-drop"
     )
 
 
-def check_int8(kind: Format, raw: bool) -> None:
-    """Raise `InputError` where int8 cannot be."""
+def check_int8(wanted: Int8, kind: Format, raw: bool) -> None:
+    """Raise `InputError` where int8 cannot be, or where the data are none; nothing is read of them yet."""
     if kind not in QUANTIZERS:
         raise InputError(f"--int8 is for {' and '.join(QUANTIZERS)}, not for {kind}: choose one with --to")
     if raw:
         raise InputError("--int8 is measured by its detections: leave --raw out")
+    if not any(known.recognises(wanted.data) for known in FORMATS):
+        open_dataset(wanted.data)  # which says what is wrong with it
 
 
-def _images_for_ranges(dataset: Dataset, image_size: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """Give images (1, H, W, 3), spread over those that were trained on."""
-    chosen: Split | None = dataset.usual("train")
-    samples = list(chosen) if chosen else [sample for split in dataset.values() for sample in split]
+def _samples_for_ranges(dataset: Dataset, measured: Split) -> Sequence[Sample]:
+    """Give what was trained on, or else all that is not measured on, or else what is."""
+    trained_on = dataset.usual("train")
+    if trained_on:
+        return trained_on
+    return [sample for split in dataset.values() if split is not measured for sample in split] or measured
+
+
+def _spread_images(samples: Sequence[Sample], image_size: tuple[int, int]) -> list[NDArray[np.uint8]]:
+    """Give images (1, H, W, 3), spread over all of them."""
     spread = np.linspace(0, len(samples) - 1, min(MOST_IMAGES, len(samples))).astype(int)
     return [resize_image(read_image(samples[index].image), image_size)[None] for index in spread]

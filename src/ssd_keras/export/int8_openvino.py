@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.export.heads import GraphEnd, end_of_graph
-from ssd_keras.runtimes.metadata import METADATA_KEY
+from ssd_keras.export.openvino_files import save_openvino
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 
@@ -44,8 +44,7 @@ def quantize_openvino(
             subset_size=len(images),
             ignored_scope=nncf.IgnoredScope(names=left_out, validate=False),
         )
-    quantized.set_rt_info(metadata, [METADATA_KEY])
-    openvino.save_model(quantized, out, compress_to_fp16=False)
+    save_openvino(quantized, out, metadata)
 
 
 def _end_of(model: Any) -> GraphEnd:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ssd_keras.export.onnx_operators import HANDLERS, check_operators
 from ssd_keras.export.tracing import trace_detector
 
 if TYPE_CHECKING:
@@ -30,7 +31,11 @@ BOOL = 9
 
 
 def make_onnx_graph(model: SSD, raw: bool = False) -> Any:
-    """Convert a detector to an `onnx.ModelProto`: "images" in, detections or raw predictions out."""
+    """Convert a detector to an `onnx.ModelProto`: "images" in, detections or raw predictions out.
+
+    Raises:
+        InputError: the model has layers that are not converted.
+    """
     import tf2onnx
 
     function = trace_detector(model, raw, _mark_suppression)
@@ -39,8 +44,9 @@ def make_onnx_graph(model: SSD, raw: bool = False) -> Any:
         function,
         function.input_signature,
         opset=OPSET,
-        custom_op_handlers={MARK: (suppression, [])},
+        custom_op_handlers={**HANDLERS, MARK: (suppression, [])},
     )
+    check_operators(graph, model.name)
     return graph
 
 

@@ -25,8 +25,10 @@ from ssd_keras.runtimes.metadata import ArtefactMetadata, DecodingSettings
 if TYPE_CHECKING:
     from ssd_keras.models.ssd import SSD
 
-FAULT_OF_THE_MODEL = 3
+FAULT_OF_THE_USER = 3
 """Exit status where the reason on standard output is the user's to mend."""
+
+ROOM = "make room there, or choose another place with --out"
 
 
 class Job(NamedTuple):
@@ -118,11 +120,17 @@ def found_by_keras(model: SSD, images: NDArray[np.uint8]) -> dict[str, NDArray[A
 
 def main(job_file: str) -> int:
     """Do the job described in a JSON file and give the exit status."""
+    job = Job(**json.loads(Path(job_file).read_text(encoding="utf-8")))
     try:
-        make_artefact(Job(**json.loads(Path(job_file).read_text(encoding="utf-8"))))
+        make_artefact(job)
     except InputError as error:
         print(error)
-        return FAULT_OF_THE_MODEL
+        return FAULT_OF_THE_USER
+    except OSError as error:
+        if error.errno is None:  # a library of a library that is missing, and the like
+            raise
+        print(f"{error.filename or job.path} cannot be written ({error.strerror}): {ROOM}")
+        return FAULT_OF_THE_USER
     return 0
 
 

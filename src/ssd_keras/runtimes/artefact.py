@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_keras.data.checks import counted
 from ssd_keras.data.detecting import detect_photographs, detections_in_px
 from ssd_keras.data.images import ImageSource
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.runtimes.detector import Precision
 from ssd_keras.runtimes.formats import SUFFIXES, recognise_format
-from ssd_keras.runtimes.metadata import ArtefactMetadata, parse_metadata
-from ssd_keras.runtimes.sessions import Outputs, Session, open_session
+from ssd_keras.runtimes.metadata import OUTPUTS, ArtefactMetadata, parse_metadata
+from ssd_keras.runtimes.sessions import Outputs, Session, Shape, open_session
 
 
 class Artefact:
@@ -27,8 +28,10 @@ class Artefact:
     """
 
     def __init__(self, path: Path, session: Session) -> None:
+        """Put a detector around its network; `InputError` where its metadata are not for this network."""
         self.path = path
         self.metadata: ArtefactMetadata = parse_metadata(session.metadata, path)
+        self._batch_size = _checked_batch_size(session, self.metadata, path)
         self._session = session
 
     @property
@@ -61,6 +64,20 @@ class Artefact:
         """Find objects in a batch (B, H, W, 3) uint8 RGB at the input size; see `SSD.detect_batch`.
 
         Raises:
+            InputError: as `check` says, or what comes out has labels without a name.
+        """
+        self.check(fast)
+        found = self.predict(batch)
+        self._check_labels(found)
+        return detections_in_px(found, sizes, threshold, self.class_names)
+
+    def check(self, fast: bool = False) -> None:
+        """Check, before anything is read or written, that the artefact can detect.
+
+        Args:
+            fast: whether the best class of each anchor only is to be decoded.
+
+        Raises:
             InputError: the artefact gives raw predictions, or `fast` is asked of it.
         """
         if self.metadata.gives == "raw":
@@ -73,14 +90,23 @@ class Artefact:
                 f"{self.path} decodes every class for itself, as it was exported: leave --fast out, or give "
                 "the Keras model"
             )
-        return detections_in_px(self.predict(batch), sizes, threshold, self.class_names)
+
+    def _check_labels(self, found: Outputs) -> None:
+        """Raise `InputError` where a detection has no class: only other metadata can be the reason."""
+        labels = found["labels"]
+        wrong = labels[(found["scores"] > 0) & ((labels < 0) | (labels >= len(self.class_names)))]
+        if wrong.size:
+            raise InputError(
+                f"{self.path} finds objects with label {wrong[0]}, counted from 0, and its metadata has "
+                f"{counted(len(self.class_names), 'class name')}: export the model again"
+            )
 
     def predict(self, images: NDArray[np.uint8]) -> Outputs:
         """Compute what the artefact gives (see `ArtefactMetadata.gives`) for images (B, H, W, 3) uint8.
 
         A batch is split or padded where the artefact takes a fixed number of images.
         """
-        size = self._session.batch_size
+        size = self._batch_size
         if size is None or len(images) == size:
             return self._session.run(images)
         padded = np.concatenate([images, np.zeros((-len(images) % size, *images.shape[1:]), np.uint8)])
@@ -106,3 +132,28 @@ def load_artefact(path: str | Path, precision: Precision = "float32") -> Artefac
     if precision != "float32" and kind != "openvino":
         raise InputError(f"{path} is computed in float32 only: export to openvino for {precision}")
     return Artefact(path, open_session(path, kind, precision))
+
+
+def _checked_batch_size(session: Session, metadata: ArtefactMetadata, path: Path) -> int | None:
+    """Give how many images the network takes at once, None for any number.
+
+    Raises:
+        InputError: what goes in or comes out is not what the metadata say.
+    """
+    wanted = (*metadata.image_size, 3)
+    if [shape[1:] for shape in session.inputs] != [wanted]:
+        taken = " and ".join(map(_shown, session.inputs)) or "nothing"
+        raise InputError(
+            f"{path} takes {taken}, and its metadata says {_shown((None, *wanted))}: export the model again"
+        )
+    missing = [name for name in OUTPUTS[metadata.gives] if name not in session.outputs]
+    if missing:
+        raise InputError(
+            f"{path} gives no {missing[0]}, and its metadata says that it gives {metadata.gives}: export the "
+            "model again"
+        )
+    return session.inputs[0][0]
+
+
+def _shown(shape: Shape) -> str:
+    return " × ".join("any" if length is None else str(length) for length in shape) or "a number"

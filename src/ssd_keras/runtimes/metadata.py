@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from ssd_keras.classes import checked_class_names
 from ssd_keras.errors import InputError
 
 METADATA_KEY = "ssd_keras"
@@ -15,6 +16,19 @@ METADATA_KEY = "ssd_keras"
 
 FORMAT_VERSION = 1
 """Raised when an older library could not run a new artefact rightly."""
+
+
+OUTPUTS = {"detections": ("boxes", "scores", "labels"), "raw": ("offsets", "logits")}
+"""The names of what an artefact gives, for each of the ways of `ArtefactMetadata.gives`."""
+
+Side = Annotated[int, Field(ge=1)]
+
+
+def _class_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return checked_class_names(names)
+    except InputError as error:
+        raise ValueError(str(error)) from error  # which pydantic takes up
 
 
 class DecodingSettings(BaseModel):
@@ -48,12 +62,12 @@ class ArtefactMetadata(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: int = FORMAT_VERSION
+    format_version: Annotated[int, Field(ge=1)] = FORMAT_VERSION
     library_version: str
     model: str
     gives: Literal["detections", "raw"]
-    class_names: tuple[str, ...]
-    image_size: tuple[int, int]
+    class_names: Annotated[tuple[str, ...], AfterValidator(_class_names)]
+    image_size: tuple[Side, Side]
     decoding: DecodingSettings
     variances: tuple[float, float, float, float]
     precision: Literal["float32", "int8"] = "float32"
@@ -78,18 +92,24 @@ def parse_metadata(text: str | None, path: Path) -> ArtefactMetadata:
     try:
         document = json.loads(text)
         version = int(document["format_version"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise unreadable_metadata(path, error) from error
     if version > FORMAT_VERSION:
+        newer = str(document.get("library_version", "of a newer version"))[:40]
         raise InputError(
-            f"{path} was made by ssd-keras {document.get('library_version', 'of a newer version')} (metadata "
-            f"version {version}, known is {FORMAT_VERSION}): upgrade ssd-keras, or export the model again"
+            f"{path} was made by ssd-keras {newer} (metadata version {version}, known is {FORMAT_VERSION}): "
+            "upgrade ssd-keras, or export the model again"
         )
     try:
         return ArtefactMetadata.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         raise _damaged(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def unreadable_metadata(file: Path, error: Exception) -> InputError:
+    """Give the error where the metadata of an artefact, or the file they are in, cannot be read."""
+    return _damaged(file, f"{type(error).__name__}: {error}")
 
 
 def _damaged(path: Path, reason: str) -> InputError:

@@ -1,4 +1,4 @@
-"""What runs the network of an artefact: one class a format, all with the same two members."""
+"""What runs the network of an artefact: one class a format, all with the same members."""
 
 from __future__ import annotations
 
@@ -18,17 +18,22 @@ from ssd_keras.runtimes.formats import Format
 
 Outputs = dict[str, NDArray[Any]]
 
+Shape = tuple[int | None, ...]
+"""Of an array that a network takes; None where any number will do."""
+
 
 class Session(Protocol):
     """A network that is ready to run.
 
     Attributes:
-        batch_size: how many images it takes at once; None: any number.
         metadata: the document of `METADATA_KEY`, or None where it has none.
+        inputs: the shape of each thing that it takes; a detector takes images (B, H, W, 3).
+        outputs: the names of what it gives.
     """
 
-    batch_size: int | None
     metadata: str | None
+    inputs: list[Shape]
+    outputs: list[str]
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """Compute the outputs, by name, of images (B, H, W, 3) uint8."""
@@ -44,7 +49,12 @@ def open_session(path: Path, kind: Format, precision: Precision) -> Session:
 
 
 def threads() -> int:
-    """Give the number of cores that this process may use: every runtime takes them all."""
+    """Give the number of cores that this process may use: every runtime takes them all.
+
+    `OMP_NUM_THREADS`, where it is set, says how many: workers that share a machine have one each.
+    """
+    if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
