@@ -29,12 +29,13 @@ def import_keras_quietly() -> None:
     """
     if "keras" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
-    with _silent_standard_error():
+    with silent_standard_error():
         importlib.import_module("keras")
 
 
 @contextlib.contextmanager
-def _silent_standard_error() -> Iterator[None]:
+def silent_standard_error() -> Iterator[None]:
+    """Let nothing reach standard error, not what libraries in C++ write to its file descriptor either."""
     try:
         terminal = os.dup(2)
     except OSError:  # a process without standard error

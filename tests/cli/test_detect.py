@@ -15,10 +15,12 @@ import pytest
 from clips import CLASSES, SIZE, CornerDetector, cut, frame, write_video
 
 from ssd_keras.cli import main
+from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import save_detector
 from ssd_keras.inference.drawing import save_picture
 from ssd_keras.inference.sources.videos import video_length
 from ssd_keras.models.ssd import SSD
+from ssd_keras.runtimes.artefact import Artefact
 
 INPUT_SIZE = (96, 128)
 
@@ -196,6 +198,52 @@ def test_one_thing_wrong_is_one_line(fails, photos, tmp_path):
     assert "does not open as a video" in fails(cut(write_video(tmp_path / "cut.mp4"), 0.5))
     assert "could overwrite" in fails(photos / "a.png", "--out", photos)
     assert (photos / "a.png").exists()
+
+
+def test_a_photograph_is_never_replaced_by_a_picture(fails, detect, photos, tmp_path):
+    mine = photos / "a.jpg"
+    mine.write_bytes(cv2.imencode(".jpg", frame(3))[1].tobytes())
+    before = mine.read_bytes()
+    assert "is there already" in fails(photos / "deep", "--out", photos)
+    assert mine.read_bytes() == before
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert detect(photos, "--out", out, "--crops")[0] == 0
+
+
+def test_labels_that_could_not_be_called_after_their_image_are_said(fails, detect, photos, tmp_path):
+    words = (photos / "a.png", photos / "deep", "--no-pictures", "--format", "yolo", "--out")
+    assert "rename the image to a-2.png" in fails(*words, tmp_path / "one")
+    save_picture(tmp_path / "more" / "a.png", frame(0))
+    status, _, err = detect(tmp_path / "more", *words, tmp_path / "two")
+    assert status == 1
+    assert "rename the image to a-2.png" in err
+    assert "rename the image to a-3.png" in err
+    assert err.splitlines()[-1].endswith(
+        "2 of 3 have labels of another name, as said above; the rest is done"
+    )
+
+
+def test_what_cannot_detect_leaves_the_results_before_it(detect, fails, photos, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert detect(photos, "--out", out)[0] == 0
+    before = (out / "detections.json").read_bytes()
+    assert "too small" in fails(photos, "--out", out, "--tile", 5)
+
+    class Refusing(Artefact):
+        class_names, image_size = CLASSES, SIZE
+
+        def __init__(self):
+            """Be of no file."""
+
+        def check(self, fast=False):
+            raise InputError("--fast is not for this" if fast else "gives raw predictions")
+
+    monkeypatch.setattr("ssd_keras.cli.detect.load_detector", lambda *_: Refusing())
+    assert "raw predictions" in fails(photos, "--out", out)
+    assert "--fast" in fails(photos, "--out", out, "--fast", "--json")
+    assert detect(photos, "--json")[1] == ""
+    assert (out / "detections.json").read_bytes() == before
 
 
 def test_a_video_cut_off_in_the_middle_is_done_as_far_as_it_goes(detect, tmp_path):

@@ -79,3 +79,7 @@ def test_pixels_up_to_the_limit_are_decoded():
 def test_other_formats_are_not_decoded(data):
     with pytest.raises(InputError, match="here does not decode as an image"):
         read_image(data, name="here")
+
+
+def test_a_directory_beyond_all_bytes_is_no_size():
+    assert declared_size(b"MM\0+\0\x08\0\0" + b"\xff" * 8) is None

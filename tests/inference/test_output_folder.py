@@ -1,16 +1,20 @@
 """What --out leaves: pictures, videos that play, crops and results, none over another, all valid."""
 
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from clips import CLASSES, RATE, SIZE, CornerDetector, frame, write_video
+from PIL import Image
 
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.images import read_image
 from ssd_keras.errors import InputError
+from ssd_keras.inference.crops import CropFolder
 from ssd_keras.inference.detecting import detect_stream
+from ssd_keras.inference.drawing import save_picture
 from ssd_keras.inference.output_folder import OutputFolder, Wanted
 from ssd_keras.inference.sources.images import Clip, SourceImage
 from ssd_keras.inference.sources.videos import video_images, video_length
@@ -138,10 +142,71 @@ def test_what_cannot_be_written_is_one_line(tmp_path, capfd, monkeypatch):
     (tmp_path / "file").write_text("kept")
     with pytest.raises(InputError, match="cannot be written"):
         OutputFolder(tmp_path / "file", CLASSES, Wanted())
-    (tmp_path / "out" / "clip.mp4").mkdir(parents=True)
+    (tmp_path / "out" / "unfinished-clip.mp4").mkdir(parents=True)
     with pytest.raises(InputError, match="cannot be written as a video"):
         write(tmp_path / "out", video_images(write_video(tmp_path / "clip.mp4")))
     assert capfd.readouterr().err == ""
+
+
+def test_only_what_an_earlier_run_drew_is_replaced(tmp_path):
+    write_video(tmp_path / "clip.mp4", 3)
+    out = tmp_path / "out"
+    images = [SourceImage("a.png", frame(0)), *video_images(tmp_path / "clip.mp4")]
+    wanted = Wanted(crops=True)
+    assert write(out, images, wanted) == write(out, images[:2], wanted)
+    assert video_length(out / "clip.mp4") == 1
+    for name in ("a.jpg", "crops/red/a_1.jpg", "clip.mp4"):
+        (out / name).unlink()
+        save_picture(out / "other.jpg", frame(3))
+        kept = (out / "other.jpg").rename(out / name).read_bytes()
+        with pytest.raises(InputError, match="is there already, and not a result of an earlier run") as error:
+            write(out, images, wanted)
+        assert "\n" not in str(error.value)
+        assert (out / name).read_bytes() == kept
+        (out / name).unlink()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_a_picture_with_our_mark_is_as_good_as_another(tmp_path, suffix):
+    found = CornerDetector().detect_batch(frame(0)[None], [SIZE])[0]
+    for _ in range(2):
+        (file,) = CropFolder.create(tmp_path / "crops", suffix).save(frame(0), "a", found)
+    save_picture(tmp_path / f"plain{suffix}", read_crop(frame(0), found))
+    np.testing.assert_array_equal(read_image(file), read_image(tmp_path / f"plain{suffix}"))
+    with Image.open(file) as opened:
+        assert opened.size == read_image(file).shape[1::-1]
+
+
+def read_crop(image, found):
+    (x0, y0), (x1, y1) = (
+        np.floor(found.boxes_px[0, :2]).astype(int),
+        np.ceil(found.boxes_px[0, 2:]).astype(int),
+    )
+    return image[y0:y1, x0:x1]
+
+
+def test_a_link_to_a_photograph_is_no_picture_of_ours(tmp_path):
+    save_picture(tmp_path / "mine.jpg", frame(3))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.jpg").symlink_to(tmp_path / "mine.jpg")
+    with pytest.raises(InputError, match="is there already"):
+        write(tmp_path / "out", [SourceImage("a.png", frame(0))])
+    (tmp_path / "mine.jpg").unlink()
+    with pytest.raises(InputError, match="is there already"):
+        write(tmp_path / "out", [SourceImage("a.png", frame(0))])
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    save = Path.write_bytes
+
+    def full(path, data):
+        save(path, data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left"):
+        write(tmp_path, [SourceImage("a.png", frame(0))])
+    assert [file.name for file in tmp_path.iterdir()] == ["detections.json"]
 
 
 def test_a_video_that_did_not_arrive_whole_is_said(tmp_path, monkeypatch):

@@ -154,6 +154,30 @@ def test_objects_of_several_classes_in_several_tiles_are_all_found():
     assert found.scores.tolist() == sorted(found.scores.tolist(), reverse=True)
 
 
+class Unsure(SeparateColours):
+    """Is surer of larger areas, and gives only what it was asked for."""
+
+    def detect_batch(self, batch, sizes, threshold=0.5, fast=False):
+        return [found.above(threshold) for found in super().detect_batch(batch, sizes)]
+
+    def _detect(self, image, size):
+        found = super()._detect(image, size)
+        areas = (found.boxes_px[:, 2:] - found.boxes_px[:, :2]).prod(axis=1)
+        return Detections(found.boxes_px, np.minimum(areas / 1500, 1), found.labels, CLASSES, size)
+
+
+@settings(max_examples=40)
+@given(st.lists(places(), min_size=1, max_size=6), st.lists(st.floats(0, 1), min_size=2, max_size=2))
+def test_a_lower_threshold_leaves_what_is_above_the_higher_one_as_it_is(boxes, thresholds):
+    image = scene((330, 330), *(box for _, box in boxes))
+    low, high = sorted(thresholds)
+    sure = detect_tiled(Unsure(), image, TILE, threshold=high)
+    also_sure = detect_tiled(Unsure(), image, TILE, threshold=low).above(high)
+    np.testing.assert_array_equal(also_sure.boxes_px, sure.boxes_px)
+    np.testing.assert_array_equal(also_sure.scores, sure.scores)
+    assert (sure.scores >= np.float32(high)).all()
+
+
 def test_neighbours_of_one_class_on_a_seam_stay_two():
     boxes = [(70, 10, 90, 30), (91, 10, 111, 30)]
     found = detect_tiled(SeparateColours(), scene((200, 300), *boxes), TILE)

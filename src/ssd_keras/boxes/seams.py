@@ -8,6 +8,7 @@ of the same object cover the same part of what both see.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,12 @@ from ssd_keras.boxes.iou import pairwise_intersection, pairwise_iou
 
 SAME_OBJECT = 0.5
 """IoU of the parts that both views see, above which two boxes are one object."""
+
+SURE_ENOUGH = 0.5
+"""A box with less than this share of an object's score says nothing of it, not even of its outline.
+
+So objects above a score need no boxes below this share of it, and are the same whatever else is given.
+"""
 
 COVERED = 0.5
 """Share of a cut box that lies in a whole one of its class, above which it is a piece of that object."""
@@ -44,7 +51,7 @@ class Seen(NamedTuple):
     views: NDArray[np.int32]
 
     def select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Seen:
-        """Give some of them, by a mask or by their numbers."""
+        """Give some of them, by a mask (K,) or by their numbers (n,)."""
         return Seen(self.boxes[chosen], self.scores[chosen], self.labels[chosen], self.views[chosen])
 
     @classmethod
@@ -81,10 +88,14 @@ def merge_views(seen: Seen, views: Boxes, size: tuple[int, int]) -> Seen:
     """Give each object once, though several views have seen it.
 
     Two boxes are one object where the parts of them that both views see are nearly the same, or where one is
-    cut by its view and mostly covered by the other, which is whole. Of these a whole one is taken, of a tile
-    before one of all the image, which sees less sharply, and then the one with the best score. Cut boxes of
-    which there is no whole one are joined to the box around them all. Boxes of one view are different
-    objects: its detector has said so.
+    cut by its view and mostly covered by the other, which is whole. The surest are taken first: what is not
+    the same as any before is an object, and nothing that is less sure takes it away. Its score is the best of
+    its boxes. Its outline is that of a whole one, of a tile before one of all the image, which sees less
+    sharply, and then of the surest; where there is none, the cut ones are joined to the box around them all.
+    Boxes of one view are different objects: its detector has said so.
+
+    A box is of no weight where it is less than `SURE_ENOUGH` times as sure as the object: all objects with a
+    score of at least t, with their boxes, are the same for any boxes given below `SURE_ENOUGH` · t.
 
     Args:
         seen: the boxes.
@@ -92,23 +103,40 @@ def merge_views(seen: Seen, views: Boxes, size: tuple[int, int]) -> Seen:
         size: (height, width) of the image.
 
     Returns:
-        The objects, best score first; a joined one has the best score of its parts.
+        The objects, best score first.
     """
     seen = _by_preference(seen, views, size)
     cut = cut_by_views(seen, views, size)
-    pairs = _same_objects(seen, cut, views)
-    alive = _not_suppressed(cut, pairs)
-    merged = Seen.together([seen.select(alive & ~cut), _joined(seen, cut, alive, pairs)])
+    sharp = ~cut & ~_of_all(seen, views, size)
+    objects = _group(seen, cut, _same_objects(seen, cut, views))
+    merged = seen.select(np.array([found.boxes[0] for found in objects], np.intp))
+    for number, found in enumerate(objects):
+        merged.boxes[number] = _outline(seen.boxes, cut, sharp, found.boxes)
     return merged.select(np.argsort(-merged.scores, kind="stable"))
 
 
 def _by_preference(seen: Seen, views: Boxes, size: tuple[int, int]) -> Seen:
-    of_all = (views[seen.views] == np.array([0, 0, size[1], size[0]])).all(axis=1)
-    return seen.select(np.lexsort((seen.views, -seen.scores, of_all, cut_by_views(seen, views, size))))
+    """Sort: the surest first; of equals those that say more of the outline."""
+    of_all, cut = _of_all(seen, views, size), cut_by_views(seen, views, size)
+    return seen.select(np.lexsort((seen.views, of_all, cut, -seen.scores)))
+
+
+def _of_all(seen: Seen, views: Boxes, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(K,) which boxes are from a view of all the image."""
+    return np.asarray((views[seen.views] == np.array([0, 0, size[1], size[0]])).all(axis=1))
+
+
+def _outline(boxes: Boxes, cut: NDArray[np.bool_], sharp: NDArray[np.bool_], chosen: Sequence[int]) -> Boxes:
+    """Give the box (4,) of an object from its boxes: the surest of the best kind, or around all cut ones."""
+    numbers = np.sort(np.array(chosen, np.intp))
+    for whole in (numbers[sharp[numbers]], numbers[~cut[numbers]]):
+        if len(whole):
+            return np.asarray(boxes[whole[0]])
+    return np.concatenate([boxes[numbers, :2].min(axis=0), boxes[numbers, 2:].max(axis=0)])
 
 
 def _same_objects(seen: Seen, cut: NDArray[np.bool_], views: Boxes) -> NDArray[np.intp]:
-    """(P, 2) the numbers of boxes that are one object, the preferred first."""
+    """(P, 2) the numbers of boxes that are one object, the surer first."""
     order = np.argsort(seen.views, kind="stable")
     used, starts = np.unique(seen.views[order], return_index=True)
     members = dict(zip(used.tolist(), np.split(order, starts[1:]), strict=True)) if len(order) else {}
@@ -159,39 +187,55 @@ def _touches(boxes: Boxes, window: Boxes) -> NDArray[np.bool_]:
     return np.asarray(pairwise_intersection(boxes, window[None])[:, 0] > 0)
 
 
-def _not_suppressed(cut: NDArray[np.bool_], pairs: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """(K,) all but those that are one object with a better one that is whole and is itself not suppressed."""
-    alive = np.ones(len(cut), bool)
-    for better, worse in pairs[np.lexsort(pairs.T[::-1])].tolist():
-        if alive[better] and not cut[better]:
-            alive[worse] = False
-    return alive
+@dataclass
+class _Object:
+    """An object on its way: its score, the numbers of its boxes, the whole ones among them, their views."""
+
+    score: float
+    boxes: list[int]
+    wholes: set[int]
+    views: set[int]
+
+    def is_also(self, other: _Object, links: set[int]) -> bool:
+        """Tell whether this is also `other`, a single box that has links to boxes which are the same as it.
+
+        A piece may be one of several objects. Hence a whole box is not the same as an object because of a
+        piece of that, where this has a whole box of its own, or another box in the same view.
+        """
+        if self.wholes and other.wholes:
+            return not links.isdisjoint(self.wholes)
+        is_another = bool(other.wholes) and not other.views.isdisjoint(self.views)
+        return not is_another and not links.isdisjoint(self.boxes)
+
+    def take(self, other: _Object) -> None:
+        """Add the boxes of another, which is less sure."""
+        self.boxes += other.boxes
+        self.wholes |= other.wholes
+        self.views |= other.views
 
 
-def _joined(seen: Seen, cut: NDArray[np.bool_], alive: NDArray[np.bool_], pairs: NDArray[np.intp]) -> Seen:
-    """Join the cut boxes that are one object, without those objects of which any piece is suppressed."""
-    groups = _connected(np.flatnonzero(cut).tolist(), pairs[cut[pairs].all(axis=1)].tolist())
-    groups = [pieces for pieces in groups if alive[pieces].all()]
-    joined = seen.select(np.array([pieces[0] for pieces in groups], np.intp))
-    for box, pieces in zip(joined.boxes, groups, strict=True):
-        box[:2] = seen.boxes[pieces, :2].min(axis=0)
-        box[2:] = seen.boxes[pieces, 2:].max(axis=0)
-    return joined
+def _group(seen: Seen, cut: NDArray[np.bool_], pairs: NDArray[np.intp]) -> list[_Object]:
+    """Put the boxes, the surest first, into objects; `pairs` are the same, in each the surer first."""
+    links: dict[int, set[int]] = {}
+    for surer, other in pairs.tolist():
+        links.setdefault(other, set()).add(surer)
+    object_of: dict[int, _Object] = {}
+    for box, is_cut in enumerate(cut.tolist()):
+        new = _Object(float(seen.scores[box]), [box], set() if is_cut else {box}, {int(seen.views[box])})
+        linked = links.get(box, set())
+        near = {object_of[other].boxes[0]: object_of[other] for other in linked & object_of.keys()}
+        same = [near[first] for first in sorted(near) if near[first].is_also(new, linked)]
+        sure = [found for found in same if new.score >= SURE_ENOUGH * found.score]
+        if not same:
+            object_of[box] = new
+        elif sure and _may_be_one([*sure, new]):
+            for less_sure in [*sure[1:], new]:
+                sure[0].take(less_sure)
+            object_of |= dict.fromkeys(sure[0].boxes, sure[0])
+    return [found for box, found in object_of.items() if found.boxes[0] == box]
 
 
-def _connected(numbers: Sequence[int], pairs: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Put numbers into groups, each sorted, so that the two of each pair are in the same."""
-    leads_to = {number: number for number in numbers}
-
-    def first(number: int) -> int:
-        while leads_to[number] != number:
-            leads_to[number] = number = leads_to[leads_to[number]]
-        return number
-
-    for pair in pairs:
-        low, high = sorted(map(first, pair))
-        leads_to[high] = low
-    groups: dict[int, list[int]] = {}
-    for number in sorted(numbers):
-        groups.setdefault(first(number), []).append(number)
-    return list(groups.values())
+def _may_be_one(objects: Sequence[_Object]) -> bool:
+    """Tell whether the last of some objects may show that all are one: no view says that they are several."""
+    views = [view for found in objects for view in found.views]
+    return len(set(views)) == len(views) and sum(bool(found.wholes) for found in objects[:-1]) <= 1

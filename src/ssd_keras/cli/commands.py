@@ -10,7 +10,8 @@ COMMANDS = {
     ),
     "convert": (
         "Write a data set in another format, or divided otherwise.",
-        "ssd convert photos yolo --to yolo\nssd convert photos divided --to voc --fractions.train 0.8 --fractions.val 0.2",
+        "ssd convert photos yolo --to yolo\n"
+        "ssd convert photos divided --to voc --fractions.train 0.8 --fractions.val 0.2",
     ),
     "anchors": ("Say how well anchors cover the boxes of a data set.", "ssd anchors photos --model ssd7"),
     "train": (

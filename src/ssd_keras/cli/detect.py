@@ -71,6 +71,24 @@ class Finding:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Engine:
+    """What does the work."""
+
+    engine: Literal["local", "ray"] = "local"
+    """ray: many processes or machines, Parquet files in --out, and what is done is not done again."""
+
+    workers: AtLeastOne | None = None
+    """Of ray: processes with a model each. By default one for each GPU, or without one for each core."""
+
+    ray_address: str | None = None
+    """Of a Ray cluster, such as auto; by default this machine alone."""
+
+    shard_size: AtLeastOne | None = None
+    """Of ray: images of a Parquet file, 512 by default."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Frames:
     """Which frames of videos and cameras are looked at."""
 
@@ -86,7 +104,7 @@ class Frames:
 class Writing:
     """What is written."""
 
-    out: Path | None = None
+    out: str | None = None
     """A folder for pictures and videos with the boxes drawn, and for files of the detections."""
 
     format: Format | None = None
@@ -107,6 +125,7 @@ def detect(
     writing: Writing | None = None,
     finding: Finding | None = None,
     frames: Frames | None = None,
+    engine: Engine | None = None,
     output: Output | None = None,
 ) -> None:
     """Find objects in images, in videos and in what a camera sees, and draw them.
@@ -121,13 +140,19 @@ def detect(
         writing: what is written.
         finding: how objects are looked for.
         frames: which frames are looked at.
+        engine: what does the work.
         output: how to print.
     """
     writing, finding, frames = writing or Writing(), finding or Finding(), frames or Frames()
-    output = output or Output()
-    _check_written_somewhere(writing, output)
+    output, engine = output or Output(), engine or Engine()
+    if engine.engine == "ray":
+        from ssd_keras.cli.detect_bulk import detect_with_ray
+
+        detect_with_ray(model, (source, *sources), writing, finding, frames, engine, output)
+        return
+    _check_here(writing, engine, output)
     model_file(model)  # what is missing is said before Keras is loaded, which takes seconds
-    drawn_in = writing.out if writing.pictures or writing.crops else None
+    drawn_in = Path(writing.out) if writing.out and (writing.pictures or writing.crops) else None
     given = open_sources([source, *sources], Reading(frames.every, frames.max_frames, drawn_in))
     _detect(load_detector(model, finding.precision), given, writing, finding, output)
 
@@ -152,7 +177,14 @@ def _detect(detector: Detector, given: Sources, writing: Writing, finding: Findi
     report.raise_faults()
 
 
-def _check_written_somewhere(writing: Writing, output: Output) -> None:
+def _check_here(writing: Writing, engine: Engine, output: Output) -> None:
+    for flag, value in (
+        ("--workers", engine.workers),
+        ("--ray-address", engine.ray_address),
+        ("--shard-size", engine.shard_size),
+    ):
+        if value is not None:
+            raise InputError(f"{flag} is for --engine ray: add that, or leave {flag} out")
     if writing.out is not None:
         return
     if writing.crops:
@@ -164,10 +196,13 @@ def _check_written_somewhere(writing: Writing, output: Output) -> None:
 def _found(
     detector: Detector, given: Sources, count: int | None, finding: Finding
 ) -> Generator[tuple[SourceImage, Detections] | InputError]:
-    """Start to detect; what is wrong with the thresholds is said at once."""
+    """Start to detect; what is wrong with the settings, or does not go with the detector, is said at once."""
     from ssd_keras.inference.detecting import Tiling, detect_stream, usual_batch_size
     from ssd_keras.inference.thresholds import Thresholds
+    from ssd_keras.runtimes.artefact import Artefact
 
+    if isinstance(detector, Artefact):
+        detector.check(finding.fast)
     thresholds = Thresholds.parse(finding.threshold, finding.class_threshold, detector.class_names)
     batch_size = finding.batch_size or (1 if given.is_live else usual_batch_size(detector))
     if finding.tile is None and count is not None:
@@ -192,7 +227,7 @@ def _folder(writing: Writing, detector: Detector, given: Sources) -> OutputFolde
 
     assert writing.out is not None
     wanted = Wanted(writing.format or "json", writing.pictures, writing.crops)
-    return OutputFolder(writing.out, detector.class_names, wanted, given.folder)
+    return OutputFolder(Path(writing.out), detector.class_names, wanted, given.folder)
 
 
 def _printed(output: Output, detector: Detector) -> ResultWriter:
@@ -212,13 +247,16 @@ def _take(
         report.failed(result)
         return
     image, detections = result
+    misfit = None
     if folder:
         try:
             pixels = folder.pixels_of(image)
         except InputError as error:  # it decoded at a smaller size, or is gone since
             report.failed(error)
             return
-        folder.add(image, detections, pixels)
+        misfit = folder.add(image, detections, pixels)
     if printed:
         printed.add(image.name, detections, image.frame, image.time)
     report.found(image, detections)
+    if misfit:
+        report.misfits(misfit)

@@ -31,6 +31,7 @@ class DetectionReport:
     stills: int = 0
     frames: int = 0
     faults: int = 0
+    misnamed: int = 0
     _last_fault: InputError | None = None
     _shown: tuple[Clip, dict[str, int]] | None = None
     _started: float = field(default_factory=time.perf_counter)
@@ -54,6 +55,14 @@ class DetectionReport:
         """Tell of an image that could not be read."""
         self._tell_fault()
         self.faults += 1
+        self._last_fault = error
+        if self.is_live:
+            self._tell_fault()
+
+    def misfits(self, error: InputError) -> None:
+        """Tell of labels that do not fit the image that was found last."""
+        self._tell_fault()
+        self.misnamed += 1
         self._last_fault = error
         if self.is_live:
             self._tell_fault()
@@ -82,15 +91,15 @@ class DetectionReport:
             (note if self.is_stdout_taken else print)(self.summary())
 
     def raise_faults(self) -> None:
-        """Raise `InputError` if something could not be read: that, if it is alone, or how many there were."""
-        if self._last_fault and self.faults == 1:
+        """Raise `InputError` if something was wrong: that, if it is alone, or how much there was."""
+        if self._last_fault and self.faults + self.misnamed == 1:
             raise self._last_fault
         self._tell_fault()
-        if self.faults:
-            total = self.faults + self.stills + self.frames
-            raise InputError(
-                f"{self.faults} of {total} images could not be read, as said above; the rest is done"
-            )
+        total = self.faults + self.stills + self.frames
+        said = [f"{self.faults} of {total} images could not be read"] if self.faults else []
+        said += [f"{self.misnamed} of {total} have labels of another name"] if self.misnamed else []
+        if said:
+            raise InputError(f"{', and '.join(said)}, as said above; the rest is done")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Reading images: from a file, from bytes or from a pack to RGB pixels, upright, or one clear error."""
 
 import hashlib
+import stat
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -9,9 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.data.pixel_limit import MOST_PIXELS, declared_size
+from ssd_keras.data.tiff_alpha import keep_colours
 from ssd_keras.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Of the images of data sets, whose formats all of them can hold."""
+
+READABLE_SUFFIXES = IMAGE_SUFFIXES | {".gif", ".jfif", ".jpe", ".pbm", ".pgm", ".pnm"}
+"""Of all images that can be read, and so looked at."""
 
 REDUCED_MODES = {
     1: cv2.IMREAD_COLOR,
@@ -64,7 +70,7 @@ def read_image(source: ImageSource, reduction: int = 1, name: str = "image") -> 
         return _checked_pixels(source, name)
     if not isinstance(source, bytes):
         name = str(source)
-    data = encoded_bytes(source)
+    data = keep_colours(encoded_bytes(source))
     _check_declared_size(data, name)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), REDUCED_MODES[reduction])
@@ -76,7 +82,7 @@ def read_image(source: ImageSource, reduction: int = 1, name: str = "image") -> 
 
 
 def loaded(source: ImageSource) -> Path | str | bytes | NDArray[np.uint8]:
-    """Give what a pack holds of its image, encoded bytes or pixels; any other source as it is."""
+    """Give what a pack holds of its image, encoded bytes or pixels (H, W, 3); any other source as it is."""
     return source.load() if isinstance(source, StoredImage) else source
 
 
@@ -90,20 +96,33 @@ def encoded_bytes(source: Path | str | bytes | StoredImage) -> bytes:
         return content if isinstance(content, bytes) else _as_png(content)
     if isinstance(source, bytes):
         return source
+    path = Path(source)
     try:
-        return Path(source).read_bytes()
+        if not is_readable_kind(path):
+            raise InputError(f"{path} is a pipe or a device, not an image file: take it out, or give a file")
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{source} cannot be read ({error.strerror}): check the path") from error
 
 
+def is_readable_kind(path: Path) -> bool:
+    """Tell whether a path leads to a file or folder: to open a pipe may wait for ever, and a device act.
+
+    Raises:
+        OSError: there is nothing, or it may not be looked at.
+    """
+    kind = path.stat().st_mode
+    return stat.S_ISREG(kind) or stat.S_ISDIR(kind)
+
+
 def image_content(source: ImageSource) -> bytes | NDArray[np.uint8]:
-    """Give an image as it is stored: its encoded bytes, or its pixels; `InputError` if it cannot be read."""
+    """Give an image as it is stored: encoded bytes or pixels (H, W, 3); `InputError` if it cannot be read."""
     content = loaded(source)
     return content if isinstance(content, np.ndarray) else encoded_bytes(content)
 
 
 def content_digest(content: bytes | NDArray[np.uint8]) -> bytes:
-    """Give 16 bytes by which images with the same content are known."""
+    """Give 16 bytes by which images with the same content, bytes or pixels (H, W, 3), are known."""
     return hashlib.blake2b(
         content if isinstance(content, bytes) else content.tobytes(), digest_size=16
     ).digest()

@@ -37,7 +37,7 @@ def declared_size(data: bytes) -> Size | None:
         if data.startswith(signature):
             try:
                 size = size_of(data)
-            except (struct.error, IndexError):
+            except (struct.error, IndexError, OverflowError):
                 return None
             return size if size is not None and min(size) > 0 else None
     return None

@@ -12,7 +12,7 @@ from ssd_keras.boxes.formats import clip_to_size
 from ssd_keras.data.readers.split_names import distinct_stems
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
-from ssd_keras.inference.drawing import save_picture
+from ssd_keras.inference.own_files import save_own_picture
 from ssd_keras.inference.results.names import ResultNames
 
 
@@ -54,7 +54,7 @@ class CropFolder:
             The files that were written.
 
         Raises:
-            InputError: a file cannot be written.
+            InputError: a file cannot be written, or its name is that of one that is not ours.
         """
         stem = self._names.of(name).name
         folders = self._class_folders(detections.class_names)
@@ -63,7 +63,7 @@ class CropFolder:
         for number, (found, (x0, y0, x1, y1)) in enumerate(zip(detections, corners, strict=True), start=1):
             if x0 < x1 and y0 < y1:
                 file = self.path / folders[found.label] / f"{stem}_{number}{self.suffix}"
-                save_picture(file, image[y0:y1, x0:x1])
+                save_own_picture(file, image[y0:y1, x0:x1])
                 files.append(file)
         return files
 

@@ -31,10 +31,15 @@ MOST_ON_CPU = 16
 
 @dataclass(frozen=True)
 class Tiling:
-    """How large images are cut: see `tiles.detect_tiled`."""
+    """How large images are cut: see `tiles.detect_tiled`; `InputError` where that makes no sense."""
 
     tile: int
     overlap: float = 0.2
+
+    def __post_init__(self) -> None:
+        from ssd_keras.inference.tiles import check_tiling
+
+        check_tiling(self.tile, self.overlap)
 
 
 def usual_batch_size(model: Detector) -> int:

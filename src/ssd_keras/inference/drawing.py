@@ -18,6 +18,7 @@ from ssd_keras.data.checks import shown_text
 from ssd_keras.data.samples import GroundTruth
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
+from ssd_keras.files import whole_file
 
 Colour = tuple[int, int, int]
 Pixels = NDArray[np.uint8]
@@ -88,19 +89,21 @@ def tile_pictures(pictures: Sequence[Pixels], columns: int) -> Pixels:
 
 
 def save_picture(path: Path, image: Pixels) -> None:
-    """Write an RGB image; the suffix of `path` says in which format.
+    """Write an RGB image, whole or not at all; the suffix of `path` says in which format.
 
     Raises:
         InputError: it cannot be written.
     """
+    content = encode_picture(path, image)
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def encode_picture(path: Path, image: Pixels) -> bytes:
+    """Encode an RGB image as the suffix of `path` says; `InputError` where that is of no picture."""
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise InputError(f"{path} is no name of a picture: let it end in {' or '.join(PICTURE_SUFFIXES)}")
-    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded.tobytes())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
+    return cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def _with_captions(

@@ -15,7 +15,8 @@ from ssd_keras.data.images import read_image
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.inference.crops import CropFolder
-from ssd_keras.inference.drawing import draw_detections, save_picture
+from ssd_keras.inference.drawing import draw_detections
+from ssd_keras.inference.own_files import save_own_picture
 from ssd_keras.inference.results import STREAMED, open_results
 from ssd_keras.inference.results.names import FRAME_DIGITS, ResultNames
 from ssd_keras.inference.sources.images import Clip, SourceImage
@@ -46,7 +47,8 @@ class Wanted:
 class OutputFolder:
     """Writes what was found, image by image; to be used in a `with` statement.
 
-    Whatever ends that, all files are valid: documents are closed, videos play.
+    Whatever ends that, all files are valid: documents are closed, videos play. Pictures and videos of an
+    earlier run are replaced; anything else that has one of their names is kept, and ends the run.
 
     Args:
         path: the folder, which is made.
@@ -101,7 +103,7 @@ class OutputFolder:
 
     def add(
         self, image: SourceImage, detections: Detections, pixels: NDArray[np.uint8] | None = None
-    ) -> None:
+    ) -> InputError | None:
         """Write what was found in an image.
 
         Args:
@@ -109,22 +111,24 @@ class OutputFolder:
             detections: what was found in it; may be nothing.
             pixels: of `pixels_of`.
 
+        Returns:
+            What the user has to do before the labels fit the image; None: they do.
+
         Raises:
             InputError: something cannot be written; what was written before stays.
         """
-        self._results.add(image.name, detections, image.frame, image.time)
-        if pixels is None:
-            return
-        if self._crops:
+        misfit = self._results.add(image.name, detections, image.frame, image.time)
+        if pixels is not None and self._crops:
             self._crops.save(pixels, _crop_name(image), detections)
-        if self._wanted.pictures:
+        if pixels is not None and self._wanted.pictures:
             self._draw(image, draw_detections(pixels, detections))
+        return misfit
 
     def _draw(self, image: SourceImage, picture: NDArray[np.uint8]) -> None:
         if image.clip is not self._clip:
             self._close_video()
         if image.clip is None:
-            save_picture(self._path_for(image.name, PICTURE_SUFFIX), picture)
+            save_own_picture(self._path_for(image.name, PICTURE_SUFFIX), picture)
             return
         if self._video is None:
             size = (picture.shape[0], picture.shape[1])

@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.boxes.seams import Seen, fit_in_a_view, merge_views
+from ssd_keras.boxes.seams import SURE_ENOUGH, Seen, fit_in_a_view, merge_views
 from ssd_keras.data.images import read_image
 from ssd_keras.data.loader import detection_batches
 from ssd_keras.detections import Detections
@@ -39,7 +39,8 @@ def detect_tiled(
     Each tile is warped to the detector's input. Objects that are whole in a tile are taken from there, larger
     ones from the image as a whole or, where they are too small for the detector in it, joined from what the
     tiles show of them (`boxes.seams`). An image that is no larger than a tile is looked at once, as by
-    `SSD.detect`. In memory there are a few batches of tiles beside the image, however large it is.
+    `SSD.detect`. In memory there are a few batches of tiles beside the image, however large it is. A lower
+    threshold gives more objects, and those above the higher one as they were.
 
     Args:
         model: the detector.
@@ -57,17 +58,20 @@ def detect_tiled(
         InputError: `tile` or `overlap` make no sense, or `image` is none.
     """
     image = read_image(image)
+    check_tiling(tile, overlap)
     size = image.shape[0], image.shape[1]
-    views = _views(size, _tile_size(tile, model.image_size), _checked_overlap(overlap))
+    views = _views(size, _tile_size(tile, model.image_size), overlap)
     sources = _Views(image, views)
     found: list[tuple[int, Detections]] = []
     for batch in detection_batches(sources, model.image_size, max(1, min(batch_size, len(views)))):
-        seen = model.detect_batch(batch.images, batch.sizes, threshold, fast)
+        seen = model.detect_batch(batch.images, batch.sizes, SURE_ENOUGH * threshold, fast)
         found += zip(batch.indices, seen, strict=True)
     if len(views) == 1:
-        return found[0][1]
+        return found[0][1].above(threshold)
     merged = merge_views(_in_image(found, views, size), views, size)
-    return Detections(merged.boxes, merged.scores, merged.labels, tuple(model.class_names), size)
+    return Detections(merged.boxes, merged.scores, merged.labels, tuple(model.class_names), size).above(
+        threshold
+    )
 
 
 def tile_boxes(size: tuple[int, int], tile_size: tuple[int, int], overlap: float) -> NDArray[np.int64]:
@@ -145,15 +149,15 @@ def _in_image(
 
 def _tile_size(tile: int, image_size: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of a tile whose longer side is `tile`, in the shape of the detector's input."""
-    if tile < SMALLEST_TILE:
-        raise InputError(f"tiles of {tile} pixels are too small: give {SMALLEST_TILE} or more")
     height, width = (max(1, round(tile * side / max(image_size))) for side in image_size)
     return height, width
 
 
-def _checked_overlap(overlap: float) -> float:
+def check_tiling(tile: int, overlap: float) -> None:
+    """Raise `InputError` where tiles of a longer side of `tile` pixels or such an overlap make no sense."""
+    if tile < SMALLEST_TILE:
+        raise InputError(f"tiles of {tile} pixels are too small: give {SMALLEST_TILE} or more")
     if not 0 <= overlap <= LARGEST_OVERLAP:  # written so that NaN fails, too
         raise InputError(
             f"overlap {overlap} of tiles is not from 0 to {LARGEST_OVERLAP}: give a share of a tile"
         )
-    return overlap

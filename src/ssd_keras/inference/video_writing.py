@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ssd_keras.data.checks import silent_decoders
 from ssd_keras.data.images import resize_image
 from ssd_keras.errors import InputError
+from ssd_keras.inference.own_files import mark_video, refuse_to_replace
 from ssd_keras.inference.sources.images import Clip
 from ssd_keras.inference.sources.videos import quiet_ffmpeg, video_length
 
@@ -22,21 +23,23 @@ VIDEO_SUFFIX = ".mp4"
 
 
 class VideoFile:
-    """An MP4 file that frames are appended to, playable once it is closed.
+    """An MP4 file that frames are appended to; it has its name once it is closed, and whole.
 
     Its codec wants even sides: an odd one gets one more row or column, a copy of the last.
 
     Args:
-        path: the file, which is replaced; its folder is there.
+        path: the file; an earlier one of ours is replaced. Its folder is there.
         clip: what the frames are from; those of a camera are shown for as long as they were seen.
         size: (height, width) of the frames.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or something else has its name.
     """
 
     def __init__(self, path: Path, clip: Clip, size: tuple[int, int]) -> None:
+        refuse_to_replace(path)
         self.path = path
+        self._unfinished = path.with_name(f"unfinished-{path.name}")
         self._clip = clip
         self._size = size
         self._written = 0
@@ -44,7 +47,7 @@ class VideoFile:
         height, width = (side + side % 2 for side in size)
         with silent_decoders():
             self._writer = cv2.VideoWriter(
-                str(path.absolute()),
+                str(self._unfinished.absolute()),
                 cv2.CAP_FFMPEG,
                 cv2.VideoWriter.fourcc(*CODEC),
                 clip.rate,
@@ -80,5 +83,14 @@ class VideoFile:
         if not self._writer.isOpened():
             return
         self._writer.release()
-        if (video_length(self.path) or 0) < self._written:
-            raise InputError(f"{self.path} cannot be written whole: make room there, or choose another --out")
+        try:
+            if (video_length(self._unfinished) or 0) < self._written:
+                raise OSError("not all frames arrived")
+            mark_video(self._unfinished)
+            self._unfinished.replace(self.path)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(
+                f"{self.path} cannot be written whole ({reason}): make room there, or choose another --out; "
+                f"{self._unfinished.name} has what could be written"
+            ) from error

@@ -49,6 +49,14 @@ def the_problem(data):
     return problem
 
 
+def test_a_name_may_begin_with_a_blank_and_may_have_blanks_around_it(table):
+    data = read_csv(
+        table(HEADER + " lead.jpg,1,2,30,40,cat\n b.jpg ,1,2,30,40,cat\n", (" lead.jpg", "b.jpg"))
+    )
+    assert [image_id for image_id, _, _ in objects(data)] == [" lead", "b"]
+    assert data.problems == ()
+
+
 # --- Columns with a header ---------------------------------------------------------------------------------
 
 

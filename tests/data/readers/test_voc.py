@@ -76,6 +76,14 @@ def test_an_image_with_its_objects(voc):
     np.testing.assert_array_equal(sample.ground_truth.labels, [1, 0])
 
 
+@pytest.mark.parametrize(("stated", "file"), [(" lead.png", " lead.png"), ("\n  lead.png \n", "lead.png")])
+def test_blanks_around_a_name_count_where_the_file_has_them(voc, stated, file):
+    voc.add_xml("other", f"<annotation><filename>{stated}</filename>{SIZE}</annotation>", image=None)
+    (voc.root / "JPEGImages" / file).write_bytes(PNG)
+    (sample,) = read_voc(voc.root)["all"]
+    assert sample.image.name == file
+
+
 def test_images_without_objects_are_kept(voc):
     voc.add("a")
     data = read_voc(voc.root)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -131,6 +132,83 @@ def test_the_results_of_coco_are_read_for_images_whose_names_are_numbers(tmp_pat
     [found] = read_detections(tmp_path / "detections_coco_results.json", Split("val", samples, CLASSES))
     np.testing.assert_array_equal(found.boxes_px, TWO.boxes_px)
     np.testing.assert_array_equal(found.scores, TWO.scores)
+
+
+STRANGE_STEMS = (
+    *("2024-01-01T12:30:01", "what?", 'x "q", y', "ünï", "dot.", " lead", "a", "A", "n" * 180, "ä" * 120),
+    *("two  blanks", "star*", "back\\slash", "tail "),
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are not possible there")
+@pytest.mark.parametrize("format", ["coco", "csv", "voc", "yolo"])
+def test_images_of_any_name_find_their_labels(tmp_path, format):
+    stems = [stem for stem in STRANGE_STEMS if not (format in ("csv", "voc", "coco") and "\\" in stem)]
+    names = [f"{stem}.jpg" for stem in stems]
+    found = [some(*[([1 + n, 2, 30, 31], 0.5, 0)] * (n % 3)) for n in range(len(names))]
+    folder = labelled_folder(tmp_path, format, found, CLASSES, names)
+    data = open_dataset(folder, class_names=CLASSES)
+    assert data.problems == ()
+    [split] = data.values()
+    read = {sample.image.name: sample.ground_truth.boxes_px for sample in split}
+    assert set(read) == set(names)
+    for name, expected in zip(names, found, strict=True):
+        np.testing.assert_allclose(read[name], expected.boxes_px, atol=1e-3, err_msg=name)
+
+
+ONE = some(([2, 2, 9, 9], 0.5, 0))
+
+
+@pytest.mark.parametrize("format", ["voc", "yolo"])
+def test_an_image_whose_name_another_has_is_to_be_renamed(tmp_path, format):
+    images = tmp_path / "set" / LABEL_FORMATS[format]
+    with open_results(format, tmp_path / "set", CLASSES) as results:
+        assert results.add("p/a.jpg", TWO) is None
+        misfit = results.add("q/a.jpg", ONE)
+    assert "the labels of q/a.jpg are in" in str(misfit)
+    assert "rename the image to a-2.jpg" in str(misfit)
+    assert "\n" not in str(misfit)
+    for name in ("a.jpg", "a-2.jpg"):
+        save_picture(images / name, np.zeros((*SIZE, 3), np.uint8))
+    [split] = open_dataset(tmp_path / "set", class_names=CLASSES).values()
+    assert {sample.image.name: len(sample.ground_truth) for sample in split} == {"a.jpg": 2, "a-2.jpg": 1}
+
+
+def test_images_that_only_their_suffixes_tell_apart(tmp_path):
+    """VOC's labels say themselves what they belong to; YOLO's go by the name without suffix."""
+    images = tmp_path / "voc" / "JPEGImages"
+    for name in ("a.jpg", "a.png"):
+        save_picture(images / name, np.zeros((*SIZE, 3), np.uint8))
+    with open_results("voc", tmp_path / "voc", CLASSES, images) as results:
+        assert results.add(str(images / "a.jpg"), TWO) is None
+        assert results.add(str(images / "a.png"), ONE) is None
+    [split] = open_dataset(tmp_path / "voc", class_names=CLASSES).values()
+    assert {sample.image.name: len(sample.ground_truth) for sample in split} == {"a.jpg": 2, "a.png": 1}
+    with open_results("yolo", tmp_path / "yolo", CLASSES, images) as results:
+        assert results.add(str(images / "a.jpg"), TWO) is None
+        assert "rename the image to a-2.png" in str(results.add(str(images / "a.png"), ONE))
+
+
+def test_a_name_that_is_too_long_for_labels_is_said(tmp_path):
+    with open_results("yolo", tmp_path, CLASSES) as results:
+        assert results.add(f"{'n' * 240}.jpg", TWO) is None
+        assert f"rename the image to {'m' * 200}.jpg" in str(results.add(f"{'m' * 250}.jpg", TWO))
+
+
+def test_frames_and_links_are_called_as_their_labels_are(tmp_path):
+    with open_results("yolo", tmp_path, CLASSES) as results:
+        assert results.add("clip.mp4", TWO, 3) is None
+        assert results.add("http://h/a%3A?b.jpg", TWO) is None
+
+
+@pytest.mark.parametrize("file", ["classes.txt", "data.yaml", "labels/a.txt"])
+def test_labels_of_a_data_set_are_not_replaced(tmp_path, file):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("cat\ndog\n")
+    with pytest.raises(InputError, match="is there already"):
+        open_results("yolo", tmp_path, CLASSES)
+    assert (tmp_path / file).read_text() == "cat\ndog\n"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / file]
 
 
 def test_every_format_says_the_score(tmp_path):

@@ -1,11 +1,13 @@
 """Names of sources become images, one after the other: each file once, nothing of what was written itself."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
 from clips import write_video
 
+from ssd_keras.data.images import read_image
 from ssd_keras.errors import InputError
 from ssd_keras.inference.sources import Reading, open_sources
 
@@ -87,6 +89,54 @@ def test_the_pictures_written_are_not_looked_at_and_never_take_the_place_of_imag
         with pytest.raises(InputError, match="choose another --out"):
             open_sources([source], Reading(out=photos / "deep" / ".."))
     assert names(open_sources([photos], Reading(out=photos.parent))) == ["a.PNG", "b.jpg", "c.jpeg", "b.jpg"]
+
+
+def test_a_source_that_links_into_the_folder_of_results_is_refused(photos, tmp_path):
+    (tmp_path / "link.jpg").symlink_to(photos / "b.jpg")
+    with pytest.raises(InputError, match="could overwrite"):
+        open_sources([tmp_path / "link.jpg"], Reading(out=photos))
+
+
+def test_what_has_several_names_is_looked_at_once(photos, monkeypatch):
+    (photos / "deep" / "again").symlink_to(photos)
+    assert names(open_sources([photos])) == ["a.PNG", "b.jpg", "c.jpeg"]
+    assert names(open_sources([f"{photos}/**/*.jpg"])) == ["b.jpg"]
+    monkeypatch.chdir(photos)
+    assert names(open_sources(["b.jpg", photos / "b.jpg", "deep/../b.jpg", "."])) == [
+        "b.jpg",
+        "a.PNG",
+        "c.jpeg",
+    ]
+
+
+def test_folders_behind_links_are_gone_through(photos, tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "linked.jpg").write_bytes(b"")
+    (photos / "link").symlink_to(tmp_path / "more")
+    assert names(open_sources([photos])) == ["a.PNG", "b.jpg", "c.jpeg", "linked.jpg"]
+    assert names(open_sources([photos], Reading(out=tmp_path / "more"))) == ["a.PNG", "b.jpg", "c.jpeg"]
+
+
+@pytest.mark.parametrize("name", ["moving.gif", "grey.pgm", "ink.PBM", "a.jfif"])
+def test_all_that_is_read_is_found_in_a_folder(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    assert names(open_sources([tmp_path])) == [name]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes")
+@pytest.mark.parametrize("name", ["z.jpg", "z.mp4"])
+def test_pipes_are_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(InputError, match="is a pipe or a device"):
+        open_sources([tmp_path / name])
+    found = open_sources([tmp_path])
+    found.count()
+    (image,) = found.images()
+    if isinstance(image, InputError):
+        assert "does not open as a video" in str(image)
+    else:
+        with pytest.raises(InputError, match="is a pipe or a device"):
+            read_image(image.content)
 
 
 def test_a_link_is_one_image_and_not_fetched_before(photos):

@@ -1,11 +1,14 @@
 """Videos are read frame by frame, upright, and what is missing of them is said."""
 
+import re
+
 import numpy as np
 import pytest
 from clips import RATE, SIZE, cut, frame, turn, write_video
 
 from ssd_keras.errors import InputError
-from ssd_keras.inference.sources.video_formats import is_video, starts_as_video
+from ssd_keras.inference.sources.images import SourceImage
+from ssd_keras.inference.sources.video_formats import is_video, lacks_its_end, starts_as_video
 from ssd_keras.inference.sources.videos import Camera, video_images, video_length
 
 
@@ -130,3 +133,36 @@ def test_a_camera_that_is_not_there_is_named(name, said, capfd):
     with pytest.raises(InputError, match=f"{name} .*{said}"):
         Camera(name)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("lost", [1, 4, 16])
+def test_an_avi_that_lost_any_frame_at_its_end_says_so(tmp_path, lost):
+    """It counts its frames exactly, and says how long it is: nothing is to be tolerated."""
+    clip = write_video(tmp_path / "clip.avi", frames=40, codec="MJPG")
+    data = clip.read_bytes()
+    starts = [found.start() for found in re.finditer(b"00dc", data[: data.rindex(b"idx1")])]
+    clip.write_bytes(data[: starts[-lost]])
+    *frames, error = video_images(clip)
+    assert len(frames) == 40 - lost
+    assert f"it ends after {len(frames)} of 40 frames" in str(error)
+
+
+def test_a_whole_avi_is_no_fault_even_where_it_counts_one_frame_too_many(tmp_path):
+    clip = write_video(tmp_path / "clip.avi", frames=40, codec="MJPG")
+    assert not lacks_its_end(clip)
+    data = clip.read_bytes()
+    for name in (b"avih", b"strh"):
+        place = data.index(name) + (24 if name == b"avih" else 40)
+        assert data[place : place + 4] == (40).to_bytes(4, "little")
+        data = data[:place] + (41).to_bytes(4, "little") + data[place + 4 :]
+    clip.write_bytes(data)
+    assert all(isinstance(image, SourceImage) for image in video_images(clip))
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"RIFF\x04\0\0\0AVI ", b"\0\0\0\x20ftyp"])
+def test_what_is_not_shorter_than_it_says_lacks_nothing(tmp_path, content):
+    (tmp_path / "clip").write_bytes(content)
+    assert not lacks_its_end(tmp_path / "clip")
+    assert not lacks_its_end(tmp_path / "gone")
+    (tmp_path / "clip").write_bytes(b"RIFF\x04\0\0\0AVI RIFF\xff\0\0\0AVIX")
+    assert lacks_its_end(tmp_path / "clip")

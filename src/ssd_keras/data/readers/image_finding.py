@@ -74,6 +74,8 @@ class ImageFinder:
                 in front.
         """
         path = name.replace("\\", "/").removeprefix("./")
+        if path not in self._by_path and path.rpartition("/")[2] not in self._by_name:
+            path = path.strip()  # blanks that stand around the name in a table, and are none of it
         if path in self._by_path:
             return self._by_path[path]
         files = self._by_name.get(path.rpartition("/")[2], [])

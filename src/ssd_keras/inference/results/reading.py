@@ -16,6 +16,8 @@ from ssd_keras.inference.results.official import UNKNOWN_SIZE, read_coco_results
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
 
+PARQUET_SUFFIX = ".parquet"
+
 MADE_BY_US = "give a file that 'ssd detect' wrote as json or jsonl"
 
 
@@ -25,9 +27,10 @@ def read_detections(path: Path, split: Split, category_ids: Sequence[int] | None
     Images of the split that the file does not have count as without detections; other images are passed over.
 
     Args:
-        path: what `ssd detect` writes as json, or its entries one a line (jsonl), whose images are matched by
-            file name and whose frames of videos are passed over; results as COCO takes them, or a folder with
-            those of VOC, whose images are matched by their ids.
+        path: what `ssd detect` writes as json, or its entries one a line (jsonl), or with `--engine ray` as
+            Parquet (a file or a folder), whose images are matched by file name and whose frames of videos
+            are passed over; results as COCO takes them, or a folder with those of VOC, whose images are
+            matched by their ids.
         split: whose images are wanted.
         category_ids: the number of each class (`Dataset.category_ids`), for COCO's results; None: 1, 2, ...
 
@@ -35,6 +38,8 @@ def read_detections(path: Path, split: Split, category_ids: Sequence[int] | None
         InputError: the file is missing or none of these, names an unknown class, or knows no image of the
             split.
     """
+    if tables := _parquet_files(path):
+        return _of_document(_parquet_entries(tables), split, path)
     if path.is_dir():
         return read_voc_results(path, split)
     entries = _entries(path)
@@ -58,6 +63,30 @@ def _of_document(entries: Sequence[Any], split: Split, path: Path) -> list[Detec
         raise InputError(f"{path} knows no image of split {split.name!r}: choose another with --split")
     nothing = Detections([], [], [], split.class_names, UNKNOWN_SIZE)
     return [by_name.get(name, nothing) for name in names]
+
+
+def _parquet_files(path: Path) -> list[Path]:
+    """The Parquet files that a path names; none where it is something else."""
+    if path.is_dir():
+        return sorted(file for file in path.glob(f"*{PARQUET_SUFFIX}") if not file.name.startswith("_"))
+    return [path] if path.suffix.lower() == PARQUET_SUFFIX else []
+
+
+def _parquet_entries(files: Sequence[Path]) -> list[Any]:
+    """The rows of bulk detection as `ssd detect --json` has them, but for images that could not be read."""
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InputError(f"{files[0]} needs pyarrow ({error}): pip install 'ssd-keras[ray]'") from error
+    entries = []
+    for file in files:
+        try:
+            rows = parquet.ParquetFile(file).read(["image", "height", "width", "detections"]).to_pylist()
+            found = [row for row in rows if row["detections"] is not None]
+        except (OSError, ValueError, KeyError) as error:  # damaged Parquet is a ValueError to pyarrow
+            raise InputError(f"{file} is not of 'ssd detect --engine ray' ({error}): {MADE_BY_US}") from error
+        entries += [{**row, "size": [row["height"], row["width"]]} for row in found]
+    return entries
 
 
 def _entries(path: Path) -> Sequence[Any]:

@@ -28,7 +28,7 @@ class ResultWriter(ABC):
 
     def add(
         self, name: str, detections: Detections, frame: int | None = None, time: float | None = None
-    ) -> None:
+    ) -> InputError | None:
         """Write what was found in one image, or in one frame of a video.
 
         Args:
@@ -37,6 +37,9 @@ class ResultWriter(ABC):
             frame: the number of the frame in its video.
             time: when it is shown, in seconds from the start of the video.
 
+        Returns:
+            What the user has to do before these labels fit their image; None: they do.
+
         Raises:
             InputError: it cannot be written; what was written before is still valid.
         """
@@ -44,7 +47,7 @@ class ResultWriter(ABC):
             raise ValueError("results were closed: nothing more can be added")
         if detections.class_names != self._class_names:
             raise ValueError(f"classes {detections.class_names}, results were opened for {self._class_names}")
-        self._write(name, detections, frame, time)
+        return self._write(name, detections, frame, time)
 
     def close(self) -> None:
         """Finish the files; after this nothing can be added. Also after an error they are valid."""
@@ -64,8 +67,10 @@ class ResultWriter(ABC):
         self.close()
 
     @abstractmethod
-    def _write(self, name: str, detections: Detections, frame: int | None, time: float | None) -> None:
-        """Write one image."""
+    def _write(
+        self, name: str, detections: Detections, frame: int | None, time: float | None
+    ) -> InputError | None:
+        """Write one image; see `add`."""
 
     @abstractmethod
     def _finish(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssd_keras.data.images import IMAGE_SUFFIXES
+from ssd_keras.data.images import READABLE_SUFFIXES
 from ssd_keras.errors import InputError
 from ssd_keras.inference.sources.images import SourceImage
 from ssd_keras.inference.sources.links import Link, is_link
@@ -24,7 +24,7 @@ MediaFile = tuple[Path, bool]
 """A file, and whether it is a video."""
 
 Seen = set[Path] | None
-"""Files that other sources gave; None: no other source gives files."""
+"""Files that other sources gave, without links on the way; None: no other source gives files."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Source:
     """One of the things to look at.
 
     Attributes:
-        images: gives its images; nothing is read before, and never more than asked for. Files whose names are
-            among those seen are passed over, and the names of the others are added to them.
+        images: gives its images; nothing is read before, and never more than asked for. Files that are among
+            those seen are passed over, by whatever name, and the others are added to them.
         count: gives how many there will be, None where nobody knows.
         is_live: its images come when they come, and each is wanted at once.
         folder: the folder that its images are in, where it is one.
@@ -116,7 +116,11 @@ def open_source(name: str, reading: Reading) -> Source:
         return _camera(Camera(name), reading)
     if path.is_dir():
         return _folder(path, reading)
-    return _files([path] if path.is_file() else _matches(name), reading)
+    if path.is_file():
+        return _files([path], reading)
+    if path.exists():
+        raise InputError(f"{name} is a pipe or a device: give files, or {STANDARD_INPUT} for standard input")
+    return _files(_matches(name), reading)
 
 
 def _camera(camera: Camera, reading: Reading) -> Source:
@@ -128,14 +132,15 @@ def _camera(camera: Camera, reading: Reading) -> Source:
 
 def _files(files: Sequence[Path], reading: Reading) -> Source:
     for file in files:
-        _check_apart(file.parent, file, reading)
+        for parent in (file.parent, file.resolve().parent):
+            _check_apart(parent, file, reading)
     return _media(lambda: ((file, is_video(file)) for file in files), reading)
 
 
 def _folder(folder: Path, reading: Reading) -> Source:
     _check_apart(folder, folder, reading)
     if next(_files_below(folder, reading.out), None) is None:
-        known = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        known = ", ".join(sorted(READABLE_SUFFIXES | VIDEO_SUFFIXES))
         raise InputError(f"folder {folder} holds no image: known are {known}")
     # In a folder the suffix says what is a video: to open each of a million images would take minutes.
     return _media(
@@ -151,9 +156,10 @@ def _media(found: Callable[[], Iterator[MediaFile]], reading: Reading, folder: P
     def images(seen: Seen) -> Images:
         for file, video in found():
             if seen is not None:
-                if file in seen:
+                real = file.resolve()
+                if real in seen:
                     continue
-                seen.add(file)
+                seen.add(real)
             yield from _of_file(file, video, reading)
 
     def count() -> int | None:
@@ -164,13 +170,21 @@ def _media(found: Callable[[], Iterator[MediaFile]], reading: Reading, folder: P
 
 
 def _files_below(folder: Path, out: Path | None) -> Iterator[Path]:
-    """Give images and videos, folder by folder, by name, without those in the folder of results."""
-    for parent, folders, names in os.walk(folder):
+    """Give images and videos, folder by folder, by name, without those in the folder of results.
+
+    Links to folders are followed; each folder is gone through once, however many links lead to it.
+    """
+    passed_over = set() if out is None else {out.resolve()}
+    for parent, folders, names in os.walk(folder, followlinks=True):
         here = Path(parent)
-        folders[:] = sorted(name for name in folders if out is None or not _is_same(here / name, out))
+        if (real := here.resolve()) in passed_over:
+            folders.clear()
+            continue
+        passed_over.add(real)
+        folders.sort()
         for name in sorted(names):
             file = here / name
-            if file.suffix.lower() in IMAGE_SUFFIXES or _has_video_suffix(file):
+            if file.suffix.lower() in READABLE_SUFFIXES or _has_video_suffix(file):
                 yield file
 
 
@@ -180,12 +194,14 @@ def _has_video_suffix(file: Path) -> bool:
 
 def _matches(pattern: str) -> list[Path]:
     matches = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207, Path.glob takes no absolute pattern
-    found = sorted(match for match in matches if match.is_file())
+    found: dict[Path, Path] = {}  # links may lead to one file by many names, and in circles
+    for match in sorted(match for match in matches if match.is_file()):
+        found.setdefault(match.resolve(), match)
     if not found:
         raise InputError(
             f"{pattern} does not exist: give a file, a folder or a pattern such as 'photos/*.jpg'"
         )
-    return found
+    return list(found.values())
 
 
 def _of_file(file: Path, video: bool, reading: Reading) -> Images:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ssd_keras.data.images import is_readable_kind
+
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv"}
     | {".ts", ".webm", ".wmv"}
@@ -33,14 +35,39 @@ TRANSPORT_SYNC, TRANSPORT_PACKETS = 0x47, ((0, 188), (4, 196))
 
 HEAD_BYTES = 256
 
+RIFF_HEAD = 8
+"""Bytes of a chunk of AVI before its content: its kind, and how long that is."""
+
 
 def is_video(path: Path) -> bool:
     """Tell whether a file is a video by its content; one that cannot be read is none."""
     try:
+        if not is_readable_kind(path):
+            return False
         with path.open("rb") as file:
             return starts_as_video(file.read(HEAD_BYTES))
     except OSError:
         return False
+
+
+def lacks_its_end(path: Path) -> bool:
+    """Tell whether a file is an AVI and shorter than it says; of other videos their frames tell.
+
+    It is a row of chunks that state their lengths, of which large files have several.
+    """
+    try:
+        length = path.stat().st_size
+        with path.open("rb") as file:
+            place = 0
+            while (head := file.read(RIFF_HEAD)).startswith(b"RIFF") and len(head) == RIFF_HEAD:
+                place += RIFF_HEAD + int.from_bytes(head[4:], "little")
+                place += place % 2  # chunks begin at even places
+                if place > length + 1:
+                    return True
+                file.seek(place)
+    except OSError:
+        pass  # its frames could be read, and that is what counts
+    return False
 
 
 def starts_as_video(head: bytes) -> bool:

@@ -15,7 +15,7 @@ import cv2
 from ssd_keras.data.checks import silent_decoders
 from ssd_keras.errors import InputError
 from ssd_keras.inference.sources.images import Clip, SourceImage
-from ssd_keras.inference.sources.video_formats import is_video
+from ssd_keras.inference.sources.video_formats import is_video, lacks_its_end
 
 CAMERA_PREFIX = "camera:"
 
@@ -160,7 +160,8 @@ def _loss(path: Path, read: int, capture: Any) -> Iterator[InputError]:
     stated = _stated_frames(capture)
     if stated is None and read:
         return
-    if stated is None or stated - read > max(2, TOLERATED_LOSS * stated):
+    tolerated = 0 if lacks_its_end(path) else max(2, TOLERATED_LOSS * (stated or 0))
+    if stated is None or stated - read > tolerated:
         states = "" if stated is None else f" of {stated}"
         seconds = read / _rate(capture)
         yield InputError(

@@ -123,7 +123,7 @@ def _rows(table: Path) -> Iterator[Row]:
             first = file.readline(LONGEST_LINE)
             file.seek(0)
             reader = csv.reader(_lines_of(table, file), delimiter=max(",;\t", key=first.count))
-            rows = ((reader.line_num, [CONTROLS.sub(" ", cell).strip() for cell in row]) for row in reader)
+            rows = ((reader.line_num, [_cleaned(cell) for cell in row]) for row in reader)
             yield from (row for row in rows if any(row[1]))
     except OSError as error:
         raise InputError(f"{table} cannot be read ({error.strerror}): check the path") from error
@@ -131,6 +131,12 @@ def _rows(table: Path) -> Iterator[Row]:
         raise InputError(f"{table} is no text in UTF-8: save it as 'CSV UTF-8'") from error
     except csv.Error as error:
         raise InputError(f"{table} is no CSV file ({error}): save it anew as CSV") from error
+
+
+def _cleaned(cell: str) -> str:
+    """Give a cell without blanks around it, but for the name of an image, which may begin with one."""
+    text = CONTROLS.sub(" ", cell)
+    return text if is_image_name(text) else text.strip()
 
 
 def _lines_of(table: Path, file: TextIO) -> Iterator[str]:

@@ -217,7 +217,9 @@ class ImageChoice:
         Its own name says which: an image of the same name at the same place, or the only one anywhere.
         Where there are several, as a.jpg and a.png, or none, the `stated` file name decides.
         """
-        path = stated.strip().replace("\\", "/")
+        path = stated.replace("\\", "/")
+        if path.rpartition("/")[2] not in self._by_name:
+            path = path.strip()  # blanks that stand around the name, and are none of it
         same_place = self._by_key.get(key_of(annotation, self._folder.annotations), [])
         if same_place:
             named = [file for file in same_place if file.name == path.rpartition("/")[2]]
