@@ -152,7 +152,7 @@ def ssdlite_mobilenet_v3_features(image: Array, weights: str | None = None) -> l
 
 
 def _built(network: str, image: Array, weights: str | None, **options: Any) -> keras.Model:
-    """Build a network of `keras.applications` without its classifier, so that it can be trained on few images."""
+    """Build a network of `keras.applications` without its classifier, to be trained on few images."""
     built = application(network)(include_top=False, weights=weights, input_tensor=image, **options)
     for layer in built.layers:
         if isinstance(layer, layers.BatchNormalization):
