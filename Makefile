@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install torch demo test test-all check format benchmarks
+.PHONY: install torch demo test test-all check format benchmarks docs
 
 install: $(INSTALLED)
 
@@ -48,3 +48,7 @@ format: $(INSTALLED)
 
 benchmarks: $(INSTALLED)
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+# The site, in site/: open site/index.html. Without a network, and without a warning.
+docs: $(INSTALLED)
+	KERAS_BACKEND=tensorflow NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -79,7 +79,8 @@ def test_the_recipes_of_the_project_are_valid(file):
     settings = yaml.safe_load(file.read_text())
     recipe = read_recipe(file)
     assert settings.keys() <= recipe.model_fields_set
-    assert (len({"model", "backbone"} & settings.keys()) == 1) != ("weights" in settings and settings["weights"] != "imagenet")
+    goes_on = settings.get("weights") not in (None, "imagenet")
+    assert (len({"model", "backbone"} & settings.keys()) == 1) != goes_on
     for said in ("Data:", "ssd train recipes/" + file.name, "ssd evaluate"):
         assert said in file.read_text()
 

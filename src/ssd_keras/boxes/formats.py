@@ -8,7 +8,13 @@ from ssd_keras.boxes.arrays import Array, array_library
 
 
 def xyxy_to_cxcywh(boxes: Array) -> Array:
-    """Turn corners into centre and size: (..., 4) x0, y0, x1, y1 -> (..., 4) cx, cy, w, h."""
+    """Turn corners into centre and size: (..., 4) x0, y0, x1, y1 -> (..., 4) cx, cy, w, h.
+
+    Examples:
+        >>> import numpy as np
+        >>> xyxy_to_cxcywh(np.array([0.25, 0.5, 0.75, 1.0])).tolist()
+        [0.5, 0.75, 0.5, 0.5]
+    """
     xp = array_library(boxes)
     low, high = boxes[..., :2], boxes[..., 2:]
     return xp.concatenate([(low + high) / 2, high - low], axis=-1)
@@ -22,7 +28,13 @@ def cxcywh_to_xyxy(boxes: Array) -> Array:
 
 
 def px_to_relative(boxes_px: Array, size: tuple[int, int]) -> Array:
-    """Divide pixel boxes (..., 4) by the image's (height, width): no shift by one pixel, as in Caffe."""
+    """Divide pixel boxes (..., 4) by the image's (height, width): no shift by one pixel, as in Caffe.
+
+    Examples:
+        >>> import numpy as np
+        >>> px_to_relative(np.array([0.0, 30.0, 240.0, 300.0]), (300, 480)).tolist()
+        [0.0, 0.1, 0.5, 1.0]
+    """
     height, width = size
     xp = array_library(boxes_px)
     return boxes_px / xp.array([width, height, width, height], dtype=boxes_px.dtype)
@@ -52,6 +64,12 @@ def box_area(boxes: Array, border: float = 0.0) -> Array:
 
     `border` is added to each side: 1 for boxes whose corners name the first and the last pixel inside, as in
     the Pascal VOC devkit.
+
+    Examples:
+        >>> import numpy as np
+        >>> boxes_px = np.array([[0.0, 0.0, 2.0, 3.0], [2.0, 3.0, 0.0, 0.0]])
+        >>> box_area(boxes_px).tolist(), box_area(boxes_px, border=1).tolist()
+        ([6.0, 0.0], [12.0, 0.0])
     """
     xp = array_library(boxes)
     sides = xp.maximum(boxes[..., 2:] - boxes[..., :2] + border, 0)

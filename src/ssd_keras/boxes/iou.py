@@ -31,6 +31,12 @@ def pairwise_iou(a: Array, b: Array, border: float = 0.0) -> Array:
 
     Both in `xyxy` and in the same unit. Two boxes without area have IoU 0, never NaN. `border` as in
     `box_area`; it counts for the intersection and for the areas alike, so a box always has IoU 1 with itself.
+
+    Examples:
+        >>> import numpy as np
+        >>> box, shifted, apart = [0.0, 0.0, 2.0, 2.0], [1.0, 0.0, 3.0, 2.0], [2.0, 0.0, 4.0, 2.0]
+        >>> pairwise_iou(np.array([box]), np.array([box, shifted, apart])).round(2).tolist()
+        [[1.0, 0.33, 0.0]]
     """
     xp = array_library(a, b)
     intersection, union = intersection_and_union(a[..., :, None, :], b[..., None, :, :], border)

@@ -16,7 +16,16 @@ from ssd_keras.boxes.formats import cxcywh_to_xyxy, xyxy_to_cxcywh
 
 
 def encode_offsets(boxes: Array, anchors: Array, variances: Sequence[float]) -> Array:
-    """Give the offsets (..., 4) of boxes (..., 4) from anchors (..., 4), both `xyxy` with an area."""
+    """Give the offsets (..., 4) of boxes (..., 4) from anchors (..., 4), both `xyxy` with an area.
+
+    Examples:
+        A box a quarter of the anchor's width to its right, as high and as wide:
+
+        >>> import numpy as np
+        >>> anchor, box = np.array([0.0, 0.0, 0.5, 0.5]), np.array([0.125, 0.0, 0.625, 0.5])
+        >>> encode_offsets(box, anchor, (0.1, 0.1, 0.2, 0.2)).round(3).tolist()
+        [2.5, 0.0, 0.0, 0.0]
+    """
     xp = array_library(boxes, anchors)
     box, anchor = xyxy_to_cxcywh(boxes), xyxy_to_cxcywh(anchors)
     moved = (box[..., :2] - anchor[..., :2]) / anchor[..., 2:]
@@ -28,6 +37,12 @@ def decode_offsets(offsets: Array, anchors: Array, variances: Sequence[float]) -
     """Give the boxes (..., 4) `xyxy` at `offsets` (..., 4) from `anchors` (..., 4): undoes `encode_offsets`.
 
     As in the original, the boxes are not cut off at the edges of the image.
+
+    Examples:
+        >>> import numpy as np
+        >>> anchor = np.array([0.0, 0.0, 0.5, 0.5])
+        >>> decode_offsets(np.array([2.5, 0.0, 0.0, 0.0]), anchor, (0.1, 0.1, 0.2, 0.2)).tolist()
+        [0.125, 0.0, 0.625, 0.5]
     """
     xp = array_library(offsets, anchors)
     scaled = offsets * xp.array(variances, dtype=offsets.dtype)

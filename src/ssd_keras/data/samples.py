@@ -69,7 +69,7 @@ class GroundTruth:
         return cls(**{name: np.concatenate([one[name] for one in columns]) for name in columns[0]})
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Give all that is said of the objects by its name, an array with M rows each."""
+        """Give all that is said of the objects by its name: (M, 4) the boxes, (M,) everything else."""
         return dict(vars(self))
 
 

@@ -137,7 +137,13 @@ def evaluate_coco_table(
     image_ids: Sequence[str] | None = None,
     areas: Sequence[NDArray[np.floating]] | None = None,
 ) -> CocoResult:
-    """Do the work of `evaluate_coco` for detections that are gathered already."""
+    """Do the work of `evaluate_coco` for detections that are gathered already.
+
+    Args:
+        table: the detections and the objects.
+        image_ids: of the images, in their order; equal scores keep the order of these.
+        areas: (M,) for each image, what each object covers of it in pixels.
+    """
     positives = table.positives(table.counted(COCO_RULES))
     if not positives.any():
         raise InputError(NOTHING_TO_FIND)

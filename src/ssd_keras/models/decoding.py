@@ -157,13 +157,16 @@ class DecodeDetections(keras.layers.Layer):
         self.suppress = suppress
 
     def call(self, raw: dict[str, Array]) -> dict[str, Array]:
-        """Decode a batch of raw predictions."""
+        """Decode a batch: "offsets" (B, A, 4) and "logits" (B, A, C) give what `Decoded` has."""
         anchors = ops.convert_to_tensor(self.anchors, "float32")
         decoded = self.settings(raw["offsets"], raw["logits"], anchors, self.variances, self.suppress)
         return decoded._asdict()
 
     def compute_output_spec(self, raw: dict[str, Array]) -> dict[str, keras.KerasTensor]:
-        """Give the shapes without decoding: the torch backend would decode a made-up batch to find them."""
+        """Give the shapes without decoding: the torch backend would decode a made-up batch to find them.
+
+        Arguments as for `call`.
+        """
         batch, anchors, logits = raw["logits"].shape
         found = min(self.settings.candidates, anchors) * (1 if self.settings.fast else logits - 1)
         shape = (batch, min(self.settings.max_detections, found))

@@ -180,7 +180,7 @@ class MultiBoxLoss:
         return 1.0
 
     def over_the_batch(self, number: Array) -> Array:
-        """Give the sum of `number` over the whole batch, of which this may be the part on one device."""
+        """Give the sum of `number`, a scalar, over the whole batch; this may be one device's part of it."""
         return number
 
     def _classification(self, classes: Array, logits: Array) -> Array:
@@ -261,7 +261,10 @@ def hardest(difficulty: Array, eligible: Array, count: Array) -> Array:
 
 
 def smooth_l1(difference: Array) -> Array:
-    """Give 0.5 d² where |d| < 1, else |d| − 0.5 (the paper's equation 2, after Fast R-CNN)."""
+    """Give 0.5 d² where |d| < 1, else |d| − 0.5: (…, 4) for (…, 4) or any other shape.
+
+    Source: the paper's equation 2, after Fast R-CNN.
+    """
     size = ops.abs(difference)
     return ops.where(size < 1, 0.5 * size * size, size - 0.5)
 

@@ -140,7 +140,15 @@ class SSD(keras.Model):
         sample_weight: Array = None,
         training: bool = True,
     ) -> Array:
-        """Match the ground truth `y` with the anchors and give the MultiBox loss of `y_pred`, a scalar."""
+        """Match the ground truth `y` with the anchors and give the MultiBox loss of `y_pred`, a scalar.
+
+        Args:
+            x: the images; not used.
+            y: "boxes" (B, M, 4) relative to the image, and "labels" (B, M), −1 for padding.
+            y_pred: "offsets" (B, A, 4) and "logits" (B, A, C).
+            sample_weight: not used.
+            training: not used.
+        """
         if y is None or y_pred is None:
             raise ValueError("SSD is trained on (images, {'boxes', 'labels'})")
         anchors = ops.convert_to_tensor(self.anchor_boxes)

@@ -67,7 +67,7 @@ class WeightsFile:
 
 
 def put(tensors: Tensors, name: str, tensor: NDArray[np.float32]) -> None:
-    """Add a tensor; `ValueError` where there is one of this name already: no guess is made which is right."""
+    """Add a tensor of any shape; `ValueError` where there is one of this name: none is chosen by guess."""
     if name in tensors:
         raise ValueError(f"it has two tensors for {name}")
     tensors[name] = tensor

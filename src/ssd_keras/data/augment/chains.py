@@ -78,7 +78,7 @@ class OriginalChain(OneTouchChain):
         settle_optional(self, "crop", BatchSampler)
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
-        """Expand the image, then crop the canvas."""
+        """Expand the image, then crop the canvas; `boxes_px` (M, 4) are its objects."""
         canvas = self.expand.sample(image_size, rng) if self.expand else whole(image_size)
         boxes = project(boxes_px, canvas)
         crop = self.crop.sample(boxes, rng) if self.crop else WHOLE

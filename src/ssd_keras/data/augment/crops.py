@@ -107,7 +107,7 @@ class BatchSampler:
         return (x0, y0, x1, y1)
 
     def offers(self, boxes: Boxes, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Give the crops that the samplers found, besides the whole image: (0 to S, 4), relative.
+        """Give the crops (N, 4), relative, that the samplers found besides the whole image; N may be 0.
 
         All trials of all samplers are drawn at once. Taking the first success of each leaves the distribution
         what it is where trial follows trial.

@@ -105,7 +105,7 @@ class ConstantSizeChain(_PortChain):
             raise wrong(self, "scale", "give one number below 1 and one above")
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
-        """Move the window twice; what leaves the output in a step is gone in the next."""
+        """Move the window twice; what leaves the output in a step is gone in the next. `boxes_px`: (M, 4)."""
         view = _all_in_view(image_size, boxes_px)
         if rng.random() < 0.5:
             view = self._translate(view, rng)
@@ -148,7 +148,7 @@ class VariableSizeChain(_PortChain):
         settle_range(self, "aspect", 0.01, 100)
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
-        """Choose a patch."""
+        """Choose a patch; `boxes_px` (M, 4) are the objects of the image."""
         height, width = image_size
 
         def patch() -> Window:
@@ -178,7 +178,10 @@ class SatelliteChain(VariableSizeChain):
         settle_probability(self, "rotation_probability")
 
     def sample_view(self, image_size: tuple[int, int], boxes_px: Boxes, rng: np.random.Generator) -> View:
-        """Choose a patch of the turned image, and turn it back: pixels are turned last, when they are few."""
+        """Choose a patch of the turned image, and turn it back: pixels are turned last, when they are few.
+
+        `boxes_px` (M, 4) are the objects of the image.
+        """
         turns = int(rng.integers(1, 4)) if rng.random() < self.rotation_probability else 0
         height, width = image_size
         turned_size = (width, height) if turns % 2 else (height, width)

@@ -58,6 +58,6 @@ def draw_street_scene(
 def street_scenes(
     count: int, seed: int, size: tuple[int, int] = DEFAULT_SIZE
 ) -> Iterator[tuple[NDArray[np.uint8], GroundTruth]]:
-    """Draw `count` scenes of (height, width) `size`; scene i depends on `seed` and i alone."""
+    """Draw `count` scenes (H, W, 3) of `size`, which is (H, W); scene i depends on `seed` and i alone."""
     for i in range(count):
         yield draw_street_scene(np.random.default_rng((seed, i)), size)

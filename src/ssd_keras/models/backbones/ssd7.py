@@ -15,7 +15,7 @@ FILTERS = (32, 48, 64, 64, 48, 48, 32)
 def ssd7_features(image: Array) -> list[Array]:
     """Build the seven blocks of convolution, batch normalisation and ELU; predict from the last four.
 
-    For an image of 300 × 480 the feature maps are 37 × 60, 18 × 30, 9 × 15 and 4 × 7.
+    For an image (B, 300, 480, 3) the feature maps are 37 × 60, 18 × 30, 9 × 15 and 4 × 7.
     Source: `build_model` in `keras_ssd7` of the Keras port of 2018.
     """
     features = []

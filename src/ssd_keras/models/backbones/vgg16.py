@@ -86,7 +86,7 @@ def ssd512_vgg16_features(
 def ssd300_vgg16_v1_features(image: Array, weights: str | None = None) -> list[Array]:
     """Build the first layout of SSD300, whose last feature map is the average of the one before.
 
-    Source: the first version of the paper; the Keras port of 2017.
+    Arguments as for `ssd300_vgg16_features`. Source: the first version of the paper; the Keras port of 2017.
     """
     conv4_3, fc7 = _reduced_vgg16(image, weights)
     extras = add_extra_layers(fc7, V1_EXTRAS)
