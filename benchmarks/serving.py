@@ -1,6 +1,9 @@
 """How a server does under load: 32 clients that ask without a pause, beside the bare model.
 
-    python benchmarks/serving.py PHOTOS MODEL [MODEL ...] [--clients 32] [--seconds 60] [--batch 8]
+    python benchmarks/serving.py [--photos FOLDER] [--models MODEL ...] [--clients 32] [--seconds 60]
+
+Without others the photographs are generated (500 × 375), and the model is SSD7 (300 × 480, five classes,
+random weights as in `detection.py`): Keras's own, and exported to ONNX and OpenVINO.
 
 `ssd serve` runs in a process of its own, the clients in another. Each sends one photograph after the other;
 told 429 it waits as long as it was told. "lost" counts requests without an answer, and answers other than 200
@@ -19,6 +22,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -34,13 +38,14 @@ from numpy.typing import NDArray
 
 from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.images import IMAGE_SUFFIXES
-from ssd_keras.inference.detector import load_detector
+from ssd_keras.inference.detector import load_detector, save_detector
 from ssd_keras.runtimes.detector import Detector
 
 MOST_PHOTOS = 64
 BARE_SECONDS = 8.0
 """Of the bare model, before the load and after it."""
 
+GENERATED_PHOTOS = 16
 MEGABYTE = 1e6
 
 
@@ -64,23 +69,50 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("photos", type=Path)
-    parser.add_argument("models", type=Path, nargs="*")
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--models", type=Path, nargs="+")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--load", metavar="URL", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    photos = photographs(arguments.photos)
     if arguments.load:
+        photos = photographs(arguments.photos)
         load = asyncio.run(put_under_load(arguments.load, photos, arguments.clients, arguments.seconds))
         print(json.dumps(load.__dict__))
         return
-    measured = {model.name: measure(model, photos, arguments) for model in arguments.models}
+    with tempfile.TemporaryDirectory() as folder:
+        arguments.photos = arguments.photos or generated_photographs(Path(folder))
+        models = arguments.models or generated_models(Path(folder))
+        photos = photographs(arguments.photos)
+        measured = {model.name: measure(model, photos, arguments) for model in models}
     first, *_ = measured.values()
     rows = [{"what": what, **{name: row[what] for name, row in measured.items()}} for what in first]
     title = f"ssd serve, {arguments.clients} clients for {arguments.seconds:g} s, batch {arguments.batch}"
     report("serving", title, rows)
+
+
+def generated_photographs(folder: Path) -> Path:
+    """Write some, and give their folder."""
+    from detection import photographs as write_photographs  # with Keras, which the clients do without
+
+    write_photographs(folder, GENERATED_PHOTOS)
+    return folder
+
+
+def generated_models(folder: Path) -> list[Path]:
+    """Make SSD7 in the formats that are served."""
+    from detection import CLASSES, detector
+
+    from ssd_keras.export.exporting import export_detector
+
+    model = folder / "ssd7.keras"
+    save_detector(detector("ssd7", CLASSES["ssd7"]), model)
+    return [
+        model,
+        export_detector(model, "onnx", folder / "ssd7.onnx").path,
+        export_detector(model, "openvino", folder / "ssd7.xml").path,
+    ]
 
 
 def photographs(folder: Path) -> list[bytes]:
@@ -197,7 +229,7 @@ def served(model: Path, arguments: argparse.Namespace) -> tuple[Load, dict[str, 
     timer = threading.Timer(arguments.seconds / 2, lambda: memory.update(middle=resident(url)))
     timer.start()
     clients = ["--clients", str(arguments.clients), "--seconds", str(arguments.seconds), "--load", url]
-    command = [sys.executable, __file__, str(arguments.photos), *clients]
+    command = [sys.executable, __file__, "--photos", str(arguments.photos), *clients]
     said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     timer.join()
     memory["end"] = resident(url)

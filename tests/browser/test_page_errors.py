@@ -189,6 +189,42 @@ def test_who_starts_over_no_longer_waits(open_page, server):
     assert page.locator("#strip").is_hidden()
 
 
+def test_who_starts_over_need_not_wait_for_what_is_put_away(open_page, server):
+    page = open_page(server, refusals=True)
+    asked = []
+    page.route("**/v1/detect*", lambda route: (
+        asked.append(route.request.post_data_buffer),
+        route.fulfill(status=429, headers={"Retry-After": "60"}) if len(asked) == 1 else route.continue_(),
+    ))  # fmt: skip
+    page.set_input_files("#files", [RED])
+    until(page, "#progress", "Trying again in")
+    page.click("#clear")
+    assert page.locator("#progress").is_hidden()
+    page.wait_for_timeout(1500)  # as long as the seconds would be told
+    assert page.locator("#progress").is_hidden()
+    choose(page, BLUE)
+    assert labels(page) == {"blue": 1}
+    assert [name in body for body, name in zip(asked, [b"red.png", b"blue.png"], strict=True)] == [True, True]
+
+
+def test_a_token_that_comes_after_all_is_put_away_asks_for_nothing(open_page, server):
+    page = open_page(server, refusals=True)
+    asked = []
+    page.route("**/v1/detect*", lambda route: (
+        asked.append(route.request.post_data_buffer),
+        route.fulfill(status=401) if len(asked) == 1 else route.continue_(),
+    ))  # fmt: skip
+    page.set_input_files("#files", [RED])
+    page.wait_for_selector("#token-form:not([hidden])")
+    page.click("#clear")
+    page.set_input_files("#files", [BLUE])
+    page.fill("#token", "open-sesame")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#found:not([hidden])")
+    assert labels(page) == {"blue": 1}
+    assert len(asked) == 2
+
+
 def test_nothing_but_the_server_may_run_or_be_asked(open_page, server, browser):
     policy = httpx.get(server).headers["content-security-policy"]
     assert "default-src 'self'" in policy

@@ -188,9 +188,14 @@ def test_a_library_that_is_missing(fails, model, monkeypatch):
 
 
 @pytest.mark.parametrize("token", ["", "two words"])
-def test_a_token_in_the_environment_that_is_none(fails, model, monkeypatch, token):
-    monkeypatch.setenv("SSD_KERAS_TOKEN", token)
-    assert fails(model, "--port", 0).startswith("ssd: SSD_KERAS_TOKEN: a token is one word")
+@pytest.mark.parametrize("variable", ["SSD_KERAS_TOKEN", "LABEL_STUDIO_TOKEN"])
+def test_a_token_in_the_environment_that_is_none(fails, model, monkeypatch, token, variable):
+    monkeypatch.setenv("SSD_KERAS_TOKEN", "right")
+    monkeypatch.setenv("LABEL_STUDIO_TOKEN", "right")
+    monkeypatch.setenv(variable, token)
+    line = fails(model, "--port", 0)
+    assert line.startswith(f"ssd: {variable}: a token is one word")
+    assert "two words" not in line
 
 
 @pytest.mark.parametrize(

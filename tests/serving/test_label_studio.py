@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import time
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from serving.coloured import CLASSES, ColourDetector, encoded, picture
 
 from ssd_keras.detections import Detections
 from ssd_keras.serving.api import create_app
-from ssd_keras.serving.label_studio import regions_of
 from ssd_keras.serving.label_studio_config import RectangleControl
+from ssd_keras.serving.label_studio_regions import regions_of
 from ssd_keras.serving.settings import ServerSettings
 
 CONFIG = """<View>
@@ -115,7 +116,9 @@ def test_one_bad_task_leaves_the_others_alone(client):
         ("data:image/png;base64,AAAA", "not an image"),
         ("data:image/png;base64,AAA", "no base64"),
         ("data:image/png", "no comma"),
-        ("data:,", "not an image"),
+        ("data:;base64,", "not an image"),
+        ("data:,", "not in base64"),
+        ("data:image/png,%89PNG", "not in base64"),
         ("/data/upload/1.png", "--label-studio-url"),
         ("http://127.0.0.1/a.png", "--label-studio-url"),
         ("file:///etc/passwd", "--label-studio-url"),
@@ -136,9 +139,13 @@ def test_a_data_uri_has_the_limit_of_other_images():
         assert predict(client, data_uri()).status_code == 413
 
 
-def test_percent_encoded_data_uris_are_images_too(client):
-    content = "".join(f"%{byte:02x}" for byte in encoded(RED_AND_BLUE))
-    (prediction,) = predict(client, f"data:image/png,{content}").json()["results"]
+@pytest.mark.parametrize("plus", ["%2B", "%2b"])
+def test_base64_may_be_percent_encoded(client, plus):
+    kind, _, content = data_uri().partition(",")
+    assert "+" in content
+    (prediction,) = predict(client, f"{kind},{quote(content, safe='').replace('%2B', plus)}").json()[
+        "results"
+    ]
     assert len(prediction["result"]) == 2
 
 

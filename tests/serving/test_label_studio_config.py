@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssd_keras.serving.label_studio_config import LARGEST_CONFIG, is_blank, read_controls
+from ssd_keras.serving.label_studio_config import (
+    LARGEST_CONFIG,
+    MOST_CONTROLS,
+    MOST_LEVELS,
+    is_blank,
+    read_controls,
+)
 from ssd_keras.serving.refusals import Refusal
 
 
@@ -92,9 +98,24 @@ def test_a_huge_config_is_not_parsed():
     assert "shorten it" in refused("<a>" * LARGEST_CONFIG)
 
 
-def test_a_deep_config_is_only_a_config_without_rectangles():
-    deep = "<a>" * 100_000 + "</a>" * 100_000
-    assert "no <RectangleLabels>" in refused(deep)
+def nested(tag, times, inside=""):
+    return f"<{tag}>" * times + inside + f"</{tag.split()[0]}>" * times
+
+
+def test_a_config_may_be_nested_but_not_without_end():
+    assert "no <RectangleLabels>" in refused(nested("View", MOST_LEVELS))
+    for levels in (MOST_LEVELS + 1, 100_000):
+        assert "nest less" in refused(nested("a", levels))
+
+
+def test_no_more_controls_are_read_than_a_project_may_have():
+    """Each of them has all the labels inside of it: nested, their work would grow with their square."""
+    control = 'RectangleLabels name="label" toName="image"'
+    image = '<Image name="image" value="$image"/>'
+    beside = f'<{control}><Label value="car"/></RectangleLabels>'
+    assert len(read_controls(f"<View>{image}{beside * MOST_CONTROLS}</View>", ("car",))) == MOST_CONTROLS
+    assert "use fewer" in refused(f"<View>{image}{beside * (MOST_CONTROLS + 1)}</View>")
+    assert "use fewer" in refused(f"<View>{image}{nested(control, 10_000)}</View>")
 
 
 @given(st.text(max_size=60) | st.text(string.ascii_letters + "<>/=\"'$&;! []", max_size=120))

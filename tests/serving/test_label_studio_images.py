@@ -84,6 +84,28 @@ def asked(server):
     return server.asked
 
 
+def test_no_more_of_a_data_uri_is_decoded_than_an_image_may_have(monkeypatch):
+    source = TaskImages(ServerSettings(max_image_bytes=10_000))
+    assert source.load("data:;base64," + "QUFB" * 3_000) == b"AAA" * 3_000
+    assert refused(source, "data:;base64," + "QUFB" * 3_500).status == 413
+    monkeypatch.setattr("ssd_keras.serving.label_studio_images.b64decode", pytest.fail)
+    assert refused(source, "data:;base64," + "QUFB" * 5_000).status == 413
+    assert refused(source, "data:;base64," + "%41" * 10_000).status == 413
+
+
+@pytest.mark.parametrize("token", ["abc123\n", " abc123 \r\n"])
+def test_the_line_break_of_a_file_with_the_token_is_no_part_of_it(server, asked, token):
+    images(server, token).load("/data/a.png")
+    assert asked == [("/data/a.png", "Token abc123")]
+
+
+def test_the_token_is_told_to_nobody_but_the_host(server):
+    """Not even where it cannot be sent, of which the standard library says all of the header."""
+    source = images(server)
+    source._token = "abc\n123"
+    assert "abc" not in str(refused(source, "/data/a.png"))
+
+
 def images(server, token="key", base="", **settings):
     return TaskImages(
         ServerSettings(label_studio_url=server.url + base, label_studio_token=token, **settings)

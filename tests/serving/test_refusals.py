@@ -158,10 +158,16 @@ def test_label_studio_needs_the_token(serve):
     )
 
 
-@pytest.mark.parametrize("token", ["", "two words", "schlüssel", "a\n"])
-def test_what_is_no_token(token):
+@pytest.mark.parametrize("token", ["", "\n", "two words", "two\nlines", "schlüssel"])
+@pytest.mark.parametrize("name", ["token", "label_studio_token"])
+def test_what_is_no_token(token, name):
     with pytest.raises(ValidationError, match="one word"):
-        ServerSettings(token=token)
+        ServerSettings(**{name: token})
+
+
+@pytest.mark.parametrize("name", ["token", "label_studio_token"])
+def test_a_token_from_a_file_has_a_line_break(name):
+    assert getattr(ServerSettings(**{name: "secret\n"}), name).get_secret_value() == "secret"
 
 
 def test_the_token_is_not_shown():

@@ -151,13 +151,41 @@ def test_a_large_body_without_the_token_is_answered_all_the_same(live):
         assert client.getresponse().status == 200
 
 
-def test_a_body_that_does_not_come(live):
+@pytest.mark.parametrize("path", ["/v1/detect", "/label-studio/predict", "/label-studio/setup"])
+def test_a_body_that_does_not_come(live, path):
     with connected(live(time_limit=0.3)) as client:
-        client.putrequest("POST", "/v1/detect")
-        client.putheader("Content-Type", "image/png")
-        client.putheader("Content-Length", "1000")
-        client.endheaders(b"abc")
+        announce(client, path, length=1000, sent=b"{")
         assert client.getresponse().status == 504
+
+
+def test_whoever_sends_slowly_keeps_nobody_out(live):
+    address = live(max_queue=1, max_images=1)
+    with connected(address) as slow, connected(address) as other:
+        announce(slow, "/v1/detect", length=len(encoded(255)), sent=encoded(255)[:9])
+        other.request("POST", "/v1/detect", encoded(254), PNG)
+        assert other.getresponse().status == 200
+        slow.send(encoded(255)[9:])
+        assert slow.getresponse().status == 200
+
+
+def announce(client, path, length, sent):
+    """Begin a request whose body is to have so many bytes, and send the first of them."""
+    client.putrequest("POST", path)
+    client.putheader("Content-Type", "image/png")
+    client.putheader("Content-Length", str(length))
+    client.endheaders(sent)
+
+
+def test_no_more_bytes_are_kept_than_the_operator_allows(serve):
+    client = serve(max_queue=2, max_images=2, max_image_bytes=10_000)
+    room = client.app.state.body_room
+    with room.held() as take_bytes:
+        take_bytes(client.app.state.settings.most_held_bytes - 10)
+        answer = post(client, encoded(255))
+        assert "other requests fill the 52,768 bytes" in refused(answer, 429)
+        assert answer.headers["retry-after"] == "2"
+    assert post(client, encoded(255)).status_code == 200
+    assert room.taken == 0
 
 
 def test_a_client_that_waits_to_be_told_to_send(live):

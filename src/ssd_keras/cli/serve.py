@@ -100,7 +100,8 @@ def with_secrets(settings: ServerSettings, environment: Any) -> ServerSettings:
         return ServerSettings(**{**settings.model_dump(), **found})
     except ValidationError as error:
         said = what_is_wrong(error).rpartition(": ")[2]
-        raise InputError(f"{' or '.join(SECRETS[name] for name in found)}: {said}") from error
+        name = str(error.errors()[0]["loc"][0])
+        raise InputError(f"{SECRETS[name]}: {said}") from error
 
 
 def is_loopback(host: str) -> bool:

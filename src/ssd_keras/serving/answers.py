@@ -72,7 +72,7 @@ PROBLEMS = {
     TOO_LARGE: "Too many bytes, pixels or images.",
     UNSUPPORTED_TYPE: "Another content type.",
     UNPROCESSABLE: "A parameter is out of its bounds, or the form has no images.",
-    TOO_MANY: "The queue is full: ask again after the seconds of Retry-After.",
+    TOO_MANY: "The queue, or the memory for bodies, is full: ask again after the seconds of Retry-After.",
     FAILED: "The detector failed.",
     UNAVAILABLE: "The server starts or stops.",
     TOO_LATE: "It took longer than the time limit.",

@@ -2,7 +2,8 @@
 
 `create_app` makes the application. Its `state` has what endpoints in other modules need: `service` (see
 `service.DetectionService`: `await service.detect([Upload(name, data)], threshold)`), `settings`, `metrics`,
-and `name`, the model's file name. Bodies are read by `bodies.read_body`, and refused by a `Refusal`.
+`body_room` and `label_studio_room`, where bodies are counted, and `name`, the model's file name. Bodies are
+read by `bodies.read_body`, and refused by a `Refusal`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ssd_keras.serving import label_studio
 from ssd_keras.serving.access import token_needed
 from ssd_keras.serving.answers import PROBLEMS, UPLOAD_BODY, Answer, ModelFacts, Status, problems
 from ssd_keras.serving.bodies import read_uploads
+from ssd_keras.serving.body_room import BodyRoom
 from ssd_keras.serving.handlers import add_handlers
 from ssd_keras.serving.metrics import Metrics
 from ssd_keras.serving.pages import add_page
@@ -53,12 +55,10 @@ def create_app(detector: Detector, settings: ServerSettings, name: str) -> FastA
         lifespan=_lifespan,
         redoc_url=None,
     )
-    app.state.service, app.state.settings, app.state.metrics, app.state.name = (
-        service,
-        settings,
-        metrics,
-        name,
-    )
+    app.state.service, app.state.settings, app.state.metrics = service, settings, metrics
+    app.state.name = name
+    app.state.body_room = BodyRoom(settings.most_held_bytes)
+    app.state.label_studio_room = BodyRoom(label_studio.most_held_bytes(settings))
     add_handlers(app)
     app.add_middleware(RequestWatch, metrics=metrics)
     needed = token_needed(settings)
@@ -97,10 +97,13 @@ async def detect(
     """Find objects in one image or several."""
     state = request.app.state
     wanted = state.settings.threshold if threshold is None else threshold
-    async with state.service.admitted() as admission:
-        with state.metrics.timed("receiving"):
-            uploads = await read_uploads(request, state.settings, admission.take_places)
-        found = await unless_gone(request, admission.detect(uploads, wanted))
+    service: DetectionService = state.service
+    with service.admitted(), state.body_room.held() as take_bytes:
+        service.check_places()  # who would be refused after all need not send the images
+        async with service.time_limited():
+            with state.metrics.timed("receiving"):
+                uploads = await read_uploads(request, state.settings, take_bytes)
+            found = await unless_gone(request, service.detect(uploads, wanted))
     return JSONResponse({"results": _results(uploads, found)})
 
 

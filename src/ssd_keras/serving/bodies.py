@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from ssd_keras.serving.body_room import TakeBytes
 from ssd_keras.serving.reading import Upload
 from ssd_keras.serving.refusals import (
     BAD_REQUEST,
@@ -29,15 +30,13 @@ MOST_OTHER_PARTS = 32
 """Fields of a form beside its images, which are passed over."""
 
 
-async def read_uploads(
-    request: Request, settings: ServerSettings, take_place: Callable[[], None]
-) -> list[Upload]:
+async def read_uploads(request: Request, settings: ServerSettings, take_bytes: TakeBytes) -> list[Upload]:
     """Read the images of a request: the files in the field `images` of a form, or the body itself.
 
     Args:
         request: whose body nobody has read.
         settings: limits.
-        take_place: is called for each image after the first, and may refuse it.
+        take_bytes: is called with the number of bytes for each piece that comes, and may refuse it.
 
     Raises:
         Refusal: 400 the body is empty or no form; 413 too many bytes or images; 415 another content
@@ -46,9 +45,9 @@ async def read_uploads(
     header = request.headers.get("content-type", "")
     kind, options = parse_options_header(header)
     if kind == b"multipart/form-data":
-        return await _read_form(request, options.get(b"boundary", b""), settings, take_place)
+        return await _read_form(request, options.get(b"boundary", b""), settings, take_bytes)
     if kind.startswith(b"image/") or kind == b"application/octet-stream":
-        data = await read_body(request, settings.max_image_bytes)
+        data = await read_body(request, settings.max_image_bytes, take_bytes)
         if not data:
             raise Refusal(BAD_REQUEST, "the body is empty: send the bytes of an image")
         return [Upload(None, data)]
@@ -60,12 +59,12 @@ async def read_uploads(
     )
 
 
-async def read_body(request: Request, most_bytes: int) -> bytes:
-    """Read a body of at most so many bytes; `Refusal` (413) beyond."""
-    return b"".join([chunk async for chunk in _chunks(request, most_bytes)])
+async def read_body(request: Request, most_bytes: int, take_bytes: TakeBytes) -> bytes:
+    """Read a body of at most so many bytes; `Refusal` (413) beyond, and what `take_bytes` refuses."""
+    return b"".join([chunk async for chunk in _chunks(request, most_bytes, take_bytes)])
 
 
-async def _chunks(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, most_bytes: int, take_bytes: TakeBytes) -> AsyncIterator[bytes]:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most_bytes:
         raise _too_long("the body", most_bytes)
@@ -74,6 +73,7 @@ async def _chunks(request: Request, most_bytes: int) -> AsyncIterator[bytes]:
         received += len(chunk)
         if received > most_bytes:
             raise _too_long("the body", most_bytes)
+        take_bytes(len(chunk))
         yield chunk
 
 
@@ -85,12 +85,12 @@ def _too_long(what: str, most_bytes: int) -> Refusal:
 
 
 async def _read_form(
-    request: Request, boundary: bytes, settings: ServerSettings, take_place: Callable[[], None]
+    request: Request, boundary: bytes, settings: ServerSettings, take_bytes: TakeBytes
 ) -> list[Upload]:
-    parts = _Parts(settings, take_place)
+    parts = _Parts(settings)
     try:
         parser = MultipartParser(boundary, parts.callbacks())
-        async for chunk in _chunks(request, settings.most_body_bytes):
+        async for chunk in _chunks(request, settings.most_body_bytes, take_bytes):
             parser.write(chunk)
         parser.finalize()
     except FormParserError as error:
@@ -110,11 +110,10 @@ class _Parts:
         is_whole: the last boundary was there.
     """
 
-    def __init__(self, settings: ServerSettings, take_place: Callable[[], None]) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self.uploads: list[Upload] = []
         self.is_whole = False
         self._settings = settings
-        self._take_place = take_place
         self._others = 0
         self._header = b""
         self._value = b""
@@ -163,8 +162,6 @@ class _Parts:
                 f"the form has more than the {self._settings.max_images} images that are taken at once: send "
                 "them in several requests",
             )
-        if self.uploads:
-            self._take_place()
         self._name = _decoded(options.get(b"filename", b"")) or None
         self._data = bytearray()
 

@@ -9,23 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, ValidationError
 
-from ssd_keras.boxes.formats import box_area, clip_to_image, px_to_relative
 from ssd_keras.detections import Detections
-from ssd_keras.evaluation.coco import xyxy_to_xywh
 from ssd_keras.serving.answers import problems
 from ssd_keras.serving.bodies import read_body
 from ssd_keras.serving.label_studio_config import RectangleControl, is_blank, read_controls
 from ssd_keras.serving.label_studio_images import TaskImages
+from ssd_keras.serving.label_studio_regions import regions_of
 from ssd_keras.serving.reading import Upload
-from ssd_keras.serving.refusals import BAD_REQUEST, TOO_LARGE, TOO_MANY, UNPROCESSABLE, Refusal
+from ssd_keras.serving.refusals import (
+    BAD_REQUEST,
+    TOO_LARGE,
+    TOO_MANY,
+    UNAVAILABLE,
+    UNPROCESSABLE,
+    Refusal,
+)
 from ssd_keras.serving.service import DetectionService
+from ssd_keras.serving.settings import ServerSettings
 from ssd_keras.serving.watching import unless_gone
 
 log = logging.getLogger(__name__)
@@ -40,6 +47,19 @@ MOST_TASKS = 1000
 
 CONFIG_BYTES = 4 << 20
 """Of a request, for all that is no image."""
+
+LARGEST_AT_ONCE = 2
+"""Requests of the largest size that are in memory at a time; only those with images in them are large."""
+
+
+def most_body_bytes(settings: ServerSettings) -> int:
+    """Give the most that the body of a request may have: two of the largest images, or many small ones."""
+    return 2 * settings.max_image_bytes * 4 // 3 + CONFIG_BYTES  # data: URIs are in base64
+
+
+def most_held_bytes(settings: ServerSettings) -> int:
+    """Give the most that the bodies of all requests may have that are in memory at a time."""
+    return LARGEST_AT_ONCE * most_body_bytes(settings)
 
 
 class Project(BaseModel):
@@ -118,13 +138,18 @@ async def health(request: Request) -> Health:
     return Health(status="UP", model_class="SSD")
 
 
-@router.post("/setup", responses=problems(401, 413, 422), openapi_extra=SETUP_BODY)
+@router.post("/setup", responses=problems(401, 413, 422, 429, 503, 504), openapi_extra=SETUP_BODY)
 async def setup(request: Request) -> Setup:
     """Say which model labels, after a look at whether it can: a config that says nothing yet is taken."""
-    project = await _read_json(request, Project, CONFIG_BYTES)
-    if not is_blank(project.label_config):
-        read_controls(project.label_config, request.app.state.service.detector.class_names)
-    return Setup(model_version=request.app.state.name)
+    state = request.app.state
+    async with _received(request, Project, CONFIG_BYTES) as project:
+        await asyncio.to_thread(_check_config, project.label_config, state.service.detector.class_names)
+    return Setup(model_version=state.name)
+
+
+def _check_config(label_config: str, class_names: Sequence[str]) -> None:
+    if not is_blank(label_config):
+        read_controls(label_config, class_names)
 
 
 @router.post(
@@ -139,20 +164,32 @@ async def predict(request: Request) -> Predictions:
     Where only some of the tasks cannot be looked at, their predictions are empty and have an `error`.
     """
     state = request.app.state
-    state.service.check_ready()
-    most_bytes = state.settings.most_body_bytes * 4 // 3 + CONFIG_BYTES  # data: URIs are in base64
-    asked = await _read_json(request, Tasks, most_bytes)
-    controls = read_controls(asked.label_config, state.service.detector.class_names)
-    labeller = _Labeller(state, controls)
-    predictions = await unless_gone(request, labeller.predictions(asked.tasks))
+    async with _received(request, Tasks, most_body_bytes(state.settings)) as asked:
+        class_names = state.service.detector.class_names
+        controls = await asyncio.to_thread(read_controls, asked.label_config, class_names)
+        labeller = _Labeller(state, controls)
+        predictions = await unless_gone(request, labeller.predictions(asked.tasks))
     if labeller.refusals and len(labeller.refusals) == len(asked.tasks):
         raise labeller.refusals[0]
     return Predictions(results=predictions)
 
 
-async def _read_json(request: Request, model: type[Sent], most_bytes: int) -> Sent:
-    """Read the body within a limit; `Refusal` (413, 422) where it is none of this kind."""
-    body = await read_body(request, most_bytes)
+@asynccontextmanager
+async def _received(request: Request, model: type[Sent], most_bytes: int) -> AsyncGenerator[Sent]:
+    """Take a request in and read its body; both are over when what is inside is done.
+
+    Raises:
+        Refusal: 413 or 422 it is too large or none of this kind, 429 there is no room for it, 503 the server
+            starts or stops, 504 it does not come in time.
+    """
+    state = request.app.state
+    with state.service.admitted(), state.label_studio_room.held() as take_bytes:
+        async with state.service.time_limited():
+            sent = await _parsed(await read_body(request, most_bytes, take_bytes), model)
+        yield sent
+
+
+async def _parsed(body: bytes, model: type[Sent]) -> Sent:
     try:
         return await asyncio.to_thread(model.model_validate_json, body)
     except ValidationError as error:
@@ -173,8 +210,16 @@ class _Labeller:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def predictions(self, tasks: Sequence[Task]) -> list[Prediction]:
-        """Give the predictions for tasks, in their order."""
-        return await asyncio.gather(*(self._prediction(task) for task in tasks))
+        """Give the predictions for tasks, in their order; `Refusal` (503) where the server ends meanwhile.
+
+        What it did not get to is no prediction: an empty one would be taken for an image without objects.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                working = [group.create_task(self._prediction(task)) for task in tasks]
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        return [prediction.result() for prediction in working]
 
     async def _prediction(self, task: Task) -> Prediction:
         """Give the prediction for a task, or an empty one that says why there is none."""
@@ -183,6 +228,8 @@ class _Labeller:
             try:
                 regions = await self._regions(task)
             except Refusal as refusal:
+                if refusal.status == UNAVAILABLE:
+                    raise
                 about = Refusal(refusal.status, f"task {task.id}: {refusal}", refusal.headers)
                 log.warning("Label Studio: %s", about)
                 self.refusals.append(about)
@@ -208,50 +255,17 @@ class _Labeller:
         address = task.data.get(key)
         if not isinstance(address, str) or not address:
             raise Refusal(BAD_REQUEST, f"its data has no address of an image under {key[:100]!r}: add it")
-        upload = Upload(None, await asyncio.to_thread(self._images.load, address))
         service: DetectionService = self._state.service
+        async with service.time_limited():
+            upload = Upload(None, await asyncio.to_thread(self._images.load, address))
         settings = service.settings
         deadline = time.monotonic() + settings.time_limit
         while True:
             try:
-                return (await service.detect([upload], settings.threshold))[0]
+                async with service.time_limited():
+                    return (await service.detect([upload], settings.threshold))[0]
             except Refusal as refusal:
                 wait = float(refusal.headers.get("Retry-After", 1))
                 if refusal.status != TOO_MANY or time.monotonic() + wait > deadline:
                     raise
                 await asyncio.sleep(wait)  # Label Studio does not ask again for itself
-
-
-def regions_of(found: Detections, control: RectangleControl, first_id: int = 0) -> list[dict[str, Any]]:
-    """Turn detections into the regions that a control takes.
-
-    Args:
-        found: in one image.
-        control: whose labels say which classes are wanted, and what they are called.
-        first_id: regions are numbered from here; within a task no number may come twice.
-
-    Returns:
-        Regions as Label Studio stores them: x, y, width and height in percent of the upright image.
-    """
-    height, width = found.size
-    relative = clip_to_image(px_to_relative(found.boxes_px.astype(np.float64), found.size))
-    places = 100 * xyxy_to_xywh(relative)
-    regions: list[dict[str, Any]] = []
-    for one, place, area in zip(found, places.tolist(), box_area(relative).tolist(), strict=True):
-        if one.label not in control.labels or not area:  # outside of the image nothing can be drawn
-            continue
-        sides = dict(zip(("x", "y", "width", "height"), place, strict=True))
-        regions.append(
-            {
-                "id": f"ssd{first_id + len(regions)}",
-                "from_name": control.from_name,
-                "to_name": control.to_name,
-                "type": "rectanglelabels",
-                "original_width": width,
-                "original_height": height,
-                "image_rotation": 0,
-                "value": {**sides, "rotation": 0, "rectanglelabels": [control.labels[one.label]]},
-                "score": round(one.score, 6),
-            }
-        )
-    return regions

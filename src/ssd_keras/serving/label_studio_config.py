@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 LARGEST_CONFIG = 1 << 20
 """Characters; thousands of labels take less."""
 
+MOST_CONTROLS = 1000
+MOST_LEVELS = 50
+"""Tags within tags; projects have a handful. For each level all labels may be looked at once more."""
+
 SHOWN_NAMES = 10
 
 
@@ -44,9 +48,11 @@ def read_controls(label_config: str, class_names: Sequence[str]) -> list[Rectang
     model does not know and classes that the project does not want are left out.
 
     Raises:
-        Refusal: 422 it is no XML, has no `RectangleLabels` for an `Image`, or no label that is a class.
+        Refusal: 422 it is no XML, has no `RectangleLabels` for an `Image`, no label that is a class, or too
+            many controls or levels.
     """
     root = _parsed(label_config)
+    _check_extent(root)
     keys = _image_keys(root)
     controls = [
         (control, [label for label, _ in _tags(element, "label") if "value" in label])
@@ -72,6 +78,22 @@ def read_controls(label_config: str, class_names: Sequence[str]) -> list[Rectang
             "name the labels as the classes",
         )
     return usable
+
+
+def _check_extent(root: Element) -> None:
+    """Refuse what would take long to go through."""
+    if sum(1 for _ in _tags(root, "rectanglelabels")) > MOST_CONTROLS:
+        raise Refusal(
+            UNPROCESSABLE, f"the label config has more than {MOST_CONTROLS:,} <RectangleLabels>: use fewer"
+        )
+    level, levels = [root], 0
+    while level:
+        level, levels = [child for element in level for child in element], levels + 1
+        if levels > MOST_LEVELS:
+            raise Refusal(
+                UNPROCESSABLE,
+                f"the label config has more than {MOST_LEVELS} tags within each other: nest less",
+            )
 
 
 def _image_keys(root: Element) -> dict[str, str]:

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64decode
-from urllib.parse import SplitResult, quote, unquote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from ssd_keras.errors import InputError
 from ssd_keras.inference.sources.links import ALLOWED_IN_LINKS, CHUNK, SECONDS_IN_ALL, SECONDS_TO_ANSWER, Link
@@ -24,6 +24,17 @@ PORTS = {"http": 80, "https": 443}
 
 SHOWN = 100
 """Characters of an address in a message."""
+
+BASE64_PART = 3 / 2
+BASE64_SLACK = 1024
+"""Characters of a `data:` URI for each byte (4/3, line breaks, what is written as %2B), and besides."""
+
+PERCENT_ENCODED = [
+    (written, letter)
+    for letter in "+/=\r\n"
+    for written in {quote(letter, safe=""), quote(letter, safe="").lower()}
+]
+"""What `data:` URIs may write in place of letters of base64."""
 
 SECONDS_OF_ACCESS = 120.0
 """For which a token that was got with a personal access token is used; Label Studio's last five minutes."""
@@ -64,21 +75,29 @@ class TaskImages:
             raise Refusal(BAD_REQUEST, str(error)) from error
 
     def _decoded(self, uri: str) -> bytes:
-        """Decode a `data:` URI (RFC 2397)."""
+        """Decode a `data:` URI (RFC 2397) in base64, of which no more is looked at than an image may have."""
         header, comma, content = uri.partition(",")
         if not comma:
             raise Refusal(BAD_REQUEST, "a data: URI has no comma: write data:image/jpeg;base64,...")
+        if not header.lower().rstrip().endswith(";base64"):
+            raise Refusal(BAD_REQUEST, "a data: URI is not in base64: write data:image/jpeg;base64,...")
+        if len(content) > BASE64_PART * self._most_bytes + BASE64_SLACK:
+            raise self._too_long()
+        for written, letter in PERCENT_ENCODED:
+            content = content.replace(written, letter)
         try:
-            is_base64 = header.lower().rstrip().endswith(";base64")
-            data = b64decode(unquote_to_bytes(content)) if is_base64 else unquote_to_bytes(content)
+            data = b64decode(content)
         except (binascii.Error, ValueError) as error:
             raise Refusal(BAD_REQUEST, f"a data: URI is no base64 ({error}): send it whole") from error
         if len(data) > self._most_bytes:
-            raise Refusal(
-                TOO_LARGE,
-                f"a data: URI has more than the {self._most_bytes:,} bytes that are taken of an image",
-            )
+            raise self._too_long()
         return data
+
+    def _too_long(self) -> Refusal:
+        return Refusal(
+            TOO_LARGE,
+            f"a data: URI has more than the {self._most_bytes:,} bytes that are taken of an image: shrink it",
+        )
 
     def _resolved(self, address: str) -> str:
         """Give the address at the operator's host; `Refusal` where it is none of its."""
@@ -163,7 +182,7 @@ class _HostImage(Link):
 def _fetched(request: urllib.request.Request, most_bytes: int, seconds: float) -> tuple[bytes, str]:
     """Give the body and its content type; `OSError` where it takes too long or is no answer with 200."""
     deadline = time.monotonic() + seconds
-    with _opener().open(request, timeout=min(SECONDS_TO_ANSWER, seconds)) as answer:
+    with _answer(request, min(SECONDS_TO_ANSWER, seconds)) as answer:
         body = b""
         while part := answer.read1(CHUNK):
             body += part
@@ -177,6 +196,14 @@ def _fetched(request: urllib.request.Request, most_bytes: int, seconds: float) -
         if len(body) < int(answer.headers.get("Content-Length") or 0):
             raise OSError(f"broke off after {len(body)} bytes")
         return body, answer.headers.get_content_type()
+
+
+def _answer(request: urllib.request.Request, seconds: float) -> http.client.HTTPResponse:
+    try:
+        answer: http.client.HTTPResponse = _opener().open(request, timeout=seconds)
+    except ValueError:  # its words have what stands in the headers, such as the token
+        raise OSError("the request cannot be written") from None
+    return answer
 
 
 def _opener() -> urllib.request.OpenerDirector:

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from ssd_keras.errors import InputError
+from ssd_keras.serving.connections import ImpatientConnection
 from ssd_keras.serving.service import DetectionService
 
 BACKLOG = 2048
@@ -79,6 +80,7 @@ def run_server(
         _log_requests()
     config = uvicorn.Config(
         app,
+        http=ImpatientConnection,
         log_config=None,
         log_level=logging.INFO if log_requests else logging.WARNING,
         access_log=log_requests,
@@ -138,5 +140,5 @@ class _Server(uvicorn.Server):
         if passed >= self.service.settings.stop_limit:
             self.service.abandon()
             self.should_exit = True
-        elif not self.service.taken and passed >= SECONDS_OF_REFUSING:
+        elif not self.service.requests and passed >= SECONDS_OF_REFUSING:
             self.should_exit = True

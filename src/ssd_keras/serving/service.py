@@ -1,20 +1,20 @@
 """From uploads to detections: what every endpoint that detects goes through.
 
-    async with app.state.service.admitted() as admission:      # 429 and 503 come from here
-        uploads = ...                                          # read the request; more than one: take_places
-        found = await admission.detect(uploads, threshold)     # 400, 413, 500
-    # 504 where all this takes longer than the time limit
+    with service.admitted():                                    # 503: it starts or stops
+        async with service.time_limited():                      # 504: all this takes too long
+            uploads = ...                                       # read the request
+            found = await service.detect(uploads, threshold)    # 400, 413, 429, 500
 
-`service.detect(uploads, threshold)` is the same for uploads that are there already.
+An image has a place in the queue once all of its bytes are there: whoever sends slowly keeps nobody out.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 from ssd_keras.data.checks import shown_text
 from ssd_keras.data.loader import THREADS
@@ -41,7 +41,8 @@ class DetectionService:
 
     Attributes:
         batcher: the queue and the thread that computes.
-        taken: images that were taken in and are not answered yet.
+        taken: images that have a place in the queue and are not answered yet.
+        requests: that were taken in and are not answered yet, such as those whose body still comes.
         is_stopping: nothing new is taken in.
     """
 
@@ -50,7 +51,9 @@ class DetectionService:
         self.settings = settings
         self.metrics = metrics
         self.taken = 0
+        self.requests = 0
         self.is_stopping = False
+        self._is_abandoned = False
         self._being_read = 0
         self._limits: set[asyncio.Timeout] = set()
         self._readers = ThreadPoolExecutor(THREADS, "read_image")
@@ -76,27 +79,28 @@ class DetectionService:
                 UNAVAILABLE, "the server is starting: ask again in a few seconds", {"Retry-After": "5"}
             )
 
-    @asynccontextmanager
-    async def admitted(self, images: int = 1) -> AsyncGenerator[Admission]:
-        """Take in a request with so many images, more of which may be found while its body is read.
-
-        Raises:
-            Refusal: 429 the queue is full, 503 the server starts or stops, 504 it all takes too long.
-        """
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Take in a request: the server does not end before it is answered. `Refusal` (503) if it cannot."""
         self.check_ready()
-        admission = Admission(self)
+        self.requests += 1
         try:
-            admission.take_places(images)
-            async with asyncio.timeout(self.settings.time_limit) as limit:
+            yield
+        finally:
+            self.requests -= 1
+
+    @asynccontextmanager
+    async def time_limited(self) -> AsyncGenerator[None]:
+        """Do what is inside within the time limit; `Refusal` (504, or 503 when the server ends) beyond."""
+        try:
+            async with asyncio.timeout(0 if self._is_abandoned else self.settings.time_limit) as limit:
                 self._limits.add(limit)
                 try:
-                    yield admission
+                    yield
                 finally:
                     self._limits.discard(limit)
         except TimeoutError as error:
             raise self._too_late() from error
-        finally:
-            admission.leave()
 
     def _too_late(self) -> Refusal:
         if self.is_stopping:
@@ -109,20 +113,51 @@ class DetectionService:
 
     def abandon(self) -> None:
         """Let all requests that were taken in have their answer now: 503."""
+        self._is_abandoned = True
         now = asyncio.get_running_loop().time()
         for limit in self._limits:
             limit.reschedule(now)
 
+    def check_places(self, images: int = 1) -> None:
+        """Raise `Refusal` (429) where the queue has no places for so many images."""
+        if self.taken + images > self.settings.max_queue:
+            seconds = self.retry_after()
+            raise Refusal(
+                TOO_MANY,
+                f"the queue is full ({self.taken} images): ask again in {seconds} s",
+                {"Retry-After": str(seconds)},
+            )
+
     async def detect(self, uploads: Sequence[Upload], threshold: float) -> list[Detections]:
-        """Find objects in encoded images, in their order; fails as `admitted` and `Admission` do."""
-        async with self.admitted(len(uploads)) as admission:
-            return await admission.detect(uploads, threshold)
+        """Find objects in encoded images, in their order; each has a place in the queue meanwhile.
+
+        Raises:
+            Refusal: 400 no image or damaged, 413 too many pixels, 429 the queue is full, 500 the detector
+                failed.
+        """
+        self.check_places(len(uploads))
+        self.taken += len(uploads)
+        try:
+            return await self._found(await self._images(uploads), threshold)
+        finally:
+            self.taken -= len(uploads)
+
+    async def _found(self, images: Sequence[ReadImage], threshold: float) -> list[Detections]:
+        waiting = [asyncio.wrap_future(self.batcher.submit(image, threshold)) for image in images]
+        try:
+            return await asyncio.gather(*waiting)
+        except Exception as error:  # the batcher has logged it
+            raise Refusal(
+                FAILED,
+                f"the detector failed ({type(error).__name__}): send the image again; the server's log has "
+                "the reason",
+            ) from error
 
     def retry_after(self) -> int:
         """Seconds after which what is taken in will be done, by the speed of the last batches; at least 1."""
         return max(1, math.ceil(self.taken * self.batcher.seconds_per_image))
 
-    async def read(self, uploads: Sequence[Upload]) -> list[ReadImage]:
+    async def _images(self, uploads: Sequence[Upload]) -> list[ReadImage]:
         """Decode and resize in threads; the first in order that cannot be read is the error."""
         loop = asyncio.get_running_loop()
         names = [called(upload, index, len(uploads)) for index, upload in enumerate(uploads)]
@@ -149,52 +184,6 @@ class DetectionService:
         self.is_stopping = True
         self.batcher.stop(LAST_BATCH_SECONDS)
         self._readers.shutdown(wait=False, cancel_futures=True)
-
-
-class Admission:
-    """A request that was taken in, with a place for each of its images."""
-
-    def __init__(self, service: DetectionService) -> None:
-        self._service = service
-        self._places = 0
-
-    def take_places(self, images: int = 1) -> None:
-        """Take places for further images of the request; `Refusal` (429) if there are none."""
-        service = self._service
-        if service.taken + images > service.settings.max_queue:
-            seconds = service.retry_after()
-            raise Refusal(
-                TOO_MANY,
-                f"the queue is full ({service.taken} images): ask again in {seconds} s",
-                {"Retry-After": str(seconds)},
-            )
-        self._places += images
-        service.taken += images
-
-    def leave(self) -> None:
-        """Give the places back."""
-        self._service.taken -= self._places
-        self._places = 0
-
-    async def detect(self, uploads: Sequence[Upload], threshold: float) -> list[Detections]:
-        """Find objects in encoded images, for which places were taken; in their order.
-
-        Raises:
-            Refusal: 400 no image or damaged, 413 too many pixels, 500 the detector failed.
-        """
-        images = await self._service.read(uploads)
-        batcher = self._service.batcher
-        waiting = [asyncio.wrap_future(batcher.submit(image, threshold)) for image in images]
-        try:
-            return await asyncio.gather(*waiting)
-        except Refusal:
-            raise
-        except Exception as error:
-            raise Refusal(
-                FAILED,
-                f"the detector failed ({type(error).__name__}): send the image again; the server's log has "
-                "the reason",
-            ) from error
 
 
 def called(upload: Upload, index: int, count: int) -> str:

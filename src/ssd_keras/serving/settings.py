@@ -10,10 +10,14 @@ from ssd_keras.data.pixel_limit import MOST_PIXELS
 
 
 def _checked_token(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value()
+    """Check a token, without the line break at its end that files with secrets have."""
+    text = token.get_secret_value().strip()
     if not text or not all("!" <= letter <= "~" for letter in text):
         raise ValueError("a token is one word of ASCII letters, digits and signs, as HTTP headers carry it")
-    return token
+    return SecretStr(text)
+
+
+Token = Annotated[SecretStr, AfterValidator(_checked_token)]
 
 
 class ServerSettings(BaseModel):
@@ -40,13 +44,13 @@ class ServerSettings(BaseModel):
     max_image_pixels: int = Field(
         50_000_000, ge=1, le=MOST_PIXELS, description="Of each image, as its header declares them."
     )
-    token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = Field(
+    token: Token | None = Field(
         None, description="What requests have to show; better in the environment: SSD_KERAS_TOKEN."
     )
     label_studio_url: str | None = Field(
         None, pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$", description="Where Label Studio's images are."
     )
-    label_studio_token: SecretStr | None = Field(
+    label_studio_token: Token | None = Field(
         None, description="Its API token; better in the environment: LABEL_STUDIO_TOKEN."
     )
 
@@ -63,6 +67,11 @@ class ServerSettings(BaseModel):
     def most_body_bytes(self) -> int:
         """The most that the body of a request may have, with what stands between its images."""
         return self.max_images * (self.max_image_bytes + PART_BYTES)
+
+    @property
+    def most_held_bytes(self) -> int:
+        """The most that the bodies of all requests may have that are in memory at a time."""
+        return self.max_queue * (self.max_image_bytes + PART_BYTES)
 
 
 PART_BYTES = 16 << 10

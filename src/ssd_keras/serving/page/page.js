@@ -105,6 +105,7 @@ function startOver() {
   for (const { picture } of entries) if (picture) URL.revokeObjectURL(picture.src);
   entries = [];
   current = pinned = pointed = null;
+  show("progress", false);
   render();
   speak("All images are put away.");
   at("choose").focus();

@@ -10,7 +10,8 @@ let giveToken = null; // goes on with what waits for a token
 
 /**
  * Give what `ask()` gives; a refusal that does not pass is thrown. `tell(text)` shows what is being waited for,
- * `speak(text)` has it said once, and `isWanted()` says whether anybody still wants the answer.
+ * `speak(text)` has it said once, and `isWanted()` says whether anybody still wants the answer: if not, nothing
+ * is asked or waited for any more, and the last refusal is thrown.
  */
 export async function answered(ask, { tell, speak, isWanted = () => true }) {
   for (let tries = 1; ; tries += 1) {
@@ -19,7 +20,8 @@ export async function answered(ask, { tell, speak, isWanted = () => true }) {
     } catch (refusal) {
       const isHopeful = refusal.wantsToken || (refusal.passes && tries < MOST_TRIES);
       if (!isHopeful || !isWanted()) throw refusal;
-      await (refusal.wantsToken ? tokenGiven() : waited(refusal, tell, speak));
+      await (refusal.wantsToken ? tokenGiven() : waited(refusal, tell, speak, isWanted));
+      if (!isWanted()) throw refusal;
     }
   }
 }
@@ -43,10 +45,10 @@ function tokenGiven() {
   return new Promise((resolve) => { giveToken = resolve; });
 }
 
-async function waited({ message, seconds }, tell, speak) {
+async function waited({ message, seconds }, tell, speak, isWanted) {
   const whole = Math.ceil(seconds);
   speak(`${message} Trying again in ${whole} seconds.`);
-  for (let left = whole; left > 0; left -= 1) {
+  for (let left = whole; left > 0 && isWanted(); left -= 1) {
     tell(`${message} Trying again in ${left} s.`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
