@@ -4,6 +4,7 @@ The register may be running meanwhile.
 """
 
 import argparse
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def main() -> int:
         if not file.exists():
             raise InputError(f"{file} does not exist: name the --folder of a register")
         written = write_dataset(Database(file), options.to, options.data)
-    except InputError as error:
+    except (InputError, ValueError, OSError, sqlite3.Error) as error:
         print(error, file=sys.stderr)
         return 1
     images = {name: len(split) for name, split in written.items()}

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from grievances.contracts import in_one_line
 from grievances.settings import Settings
 
 STAFF_TOKEN = "GRIEVANCE_STAFF_TOKEN"
+MOST_PORT = 65535
 SECONDS_TO_STOP = 20
 SECONDS_TO_RESTART = 5
 SECONDS_OF_A_START = 60
@@ -38,7 +40,13 @@ class DetectorProcess:
         self.token = secrets.token_urlsafe()
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        serve = [sys.executable, "-m", "ssd_keras", "serve", str(model), "--port", str(port)]
+        serve = [
+            sys.executable,
+            str(Path(__file__).with_name("detector.py")),
+            str(model),
+            "--port",
+            str(port),
+        ]
         self._command = [*serve, "--stop-limit", str(SECONDS_TO_STOP // 2)]
         self._lock, self._stopping = threading.Lock(), threading.Event()
         self.cannot_start = False
@@ -64,12 +72,16 @@ class DetectorProcess:
             if not self._stopping.is_set():
                 self._started = time.monotonic()
                 self._process = subprocess.Popen(
-                    self._command, env={**os.environ, "SSD_KERAS_TOKEN": self.token}
+                    self._command,
+                    env={**os.environ, "SSD_KERAS_TOKEN": self.token},
+                    stdin=subprocess.PIPE,  # never written to: it is closed when this process ends
                 )
 
     def _keep_running(self) -> None:
         while True:
             status = self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
             if self._stopping.is_set():
                 return
             if status in (1, 2) and time.monotonic() - self._started < SECONDS_OF_A_START:
@@ -89,6 +101,28 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def bound_socket(host: str, port: int) -> socket.socket:
+    """Give a socket that has the port already: an address that is told is one that answers.
+
+    Raises:
+        ValueError: there is no such host or port, or another program has it.
+    """
+    if not 0 <= port <= MOST_PORT:
+        raise ValueError(f"--port {port}: choose one from 0, any that is free, to {MOST_PORT}")
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"{host}, port {port}: {reason}: choose another --host or --port") from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """Give the URL at which a browser finds it."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def main() -> int:
     """Run until a signal comes: the exit status."""
     options = _options()
@@ -97,14 +131,14 @@ def main() -> int:
     detector = DetectorProcess(options.model)
     try:
         settings = _settings(options, detector)
-        app = create_app(settings)
-        with detector:
-            _tell(options, settings)
-            uvicorn.run(app, host=options.host, port=options.port, log_level="warning")
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="warning"))
+        with bound_socket(options.host, options.port) as listening, detector:
+            _tell(address_of(listening), settings)
+            server.run([listening])
     except ValidationError as error:
         print(f"{in_one_line(error.errors())} (the token is {STAFF_TOKEN})", file=sys.stderr)
         return 1
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, sqlite3.Error) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -133,8 +167,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell(options: argparse.Namespace, settings: Settings) -> None:
-    address = f"http://{options.host}:{options.port}"
+def _tell(address: str, settings: Settings) -> None:
     print(f"citizens report at  {address}/")
     print(f"staff log in at     {address}/staff")
     if not os.environ.get(STAFF_TOKEN):

@@ -109,3 +109,14 @@ def test_where_the_citizen_is(browser, url):
         page.goto(url)
         page.get_by_role("button", name="Use where I am now").click()
         expect(page.locator("#place-problem")).to_contain_text("type the address")
+
+
+def test_with_a_key_of_no_report_there_is_the_form(page, url, client, tmp_path):
+    file = tmp_path / "photo.jpg"
+    file.write_bytes(photo_file())
+    fill_in(page, f"{url}/?#an-old-key-of-nobody", file)
+    expect(page.locator("#no-receipt")).to_contain_text("no report was sent with this key")
+    page.get_by_role("button", name="Send the report").click()
+    expect(page.locator("#number")).to_have_text("#1")
+    expect(page.locator("#no-receipt")).to_be_hidden()
+    assert report(client)["category"] == "broken sign"

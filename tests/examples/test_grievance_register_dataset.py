@@ -1,16 +1,32 @@
 """What staff confirmed, as a data set in every format."""
 
 import io
+import secrets
+import sqlite3
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 
 import numpy as np
 import pytest
-from citizens import CLASSES, EXAMPLE, STAFF, correct, looked_at, photo_file, send, wait_until
+from citizens import (
+    CLASSES,
+    EXAMPLE,
+    STAFF,
+    correct,
+    looked_at,
+    make_settings,
+    photo_file,
+    send,
+    wait_until,
+)
 from grievances.app import DATABASE_NAME
-from grievances.database import Database
-from grievances.dataset import FORMATS, confirmed_reports
+from grievances.contracts import Correction, NewReport
+from grievances.database import LAYOUTS, Database
+from grievances.dataset import FORMATS, SPLITS, confirmed_reports
+from grievances.photos import clean_photo
+from grievances.register import add_report, correct_detections, whole_report
 
 import ssd_keras as ssd
 from ssd_keras.data.formats import FORMATS as KNOWN_FORMATS
@@ -89,6 +105,10 @@ def test_the_command(confirmed, tmp_path):
         True,
         1,
     )
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / DATABASE_NAME).write_bytes(b"no database" * 100)
+    broken = export(tmp_path / "other", "--folder", tmp_path / "broken")
+    assert (broken.returncode, len(broken.stderr.splitlines())) == (1, 1), broken.stderr
     nowhere = export(tmp_path / "other", "--folder", tmp_path / "none")
     assert (nowhere.returncode, "does not exist" in nowhere.stderr) == (1, True)
     assert not (tmp_path / "none").exists()
@@ -104,9 +124,71 @@ def test_photographs_are_divided_and_stay_in_their_splits(client, tmp_path):
         send(client, photo_file(number, size=(16, 16)), key=f"a-key-of-report-number-{number}")
         correct(client, looked_at(client, number), [])
         now = ids()
-        if "train" in seen and len(seen) > 1:
-            assert all(seen[name] <= now[name] for name in seen)
+        assert all(seen[name] <= now[name] for name in seen)
         seen = now
     assert set(seen) == {"train", "val", "test"}
     assert len(seen["train"]) > 15
     assert len(set.union(*seen.values())) == 30
+
+
+def splits_by_digest(database):
+    dataset = confirmed_reports(database)
+    return {
+        name: [content_digest(image_content(sample.image)) for sample in split]
+        for name, split in dataset.items()
+    }
+
+
+def add_confirmed(database, first_byte_below, at_least=0, seed=0):
+    """Keep a confirmed report whose photograph's digest begins with a byte of this range: its number."""
+    while True:
+        photo = clean_photo(io.BytesIO(photo_file(seed, size=(16, 16))), make_settings(database.file.parent))
+        if at_least <= int(photo.digest[:2], 16) < first_byte_below:
+            break
+        seed += 1
+    new = NewReport(category="other", description="", place={"address": "here"})
+    number, _ = add_report(database, f"a-key-{secrets.token_hex(8)}", new, photo)
+    correct_detections(database, number, Correction(version=1, detections=[], confirmed=True), "Ann")
+    return number
+
+
+def test_what_was_trained_on_is_never_measured_on(tmp_path):
+    """Of the first photographs all would be val or test; they train, and go on doing so."""
+    database = Database(tmp_path / DATABASE_NAME)
+    add_confirmed(database, SPLITS["val"])
+    add_confirmed(database, SPLITS["test"], at_least=SPLITS["val"])
+    first = splits_by_digest(database)
+    assert {name: len(digests) for name, digests in first.items()} == {"train": 2}
+    add_confirmed(database, 256, at_least=SPLITS["test"])
+    add_confirmed(database, SPLITS["val"], seed=1000)
+    second = splits_by_digest(database)
+    assert {name: len(digests) for name, digests in second.items()} == {"train": 3, "val": 1}
+    assert set(first["train"]) <= set(second["train"])
+
+
+def test_what_was_measured_on_is_never_trained_on(tmp_path):
+    database = Database(tmp_path / DATABASE_NAME)
+    measured = add_confirmed(database, SPLITS["val"])
+    trained = add_confirmed(database, 256, at_least=SPLITS["test"])
+    assert {name: len(split) for name, split in confirmed_reports(database).items()} == {"train": 1, "val": 1}
+    taken_back = Correction(version=2, detections=[], confirmed=False)
+    correct_detections(database, trained, taken_back, "Ann")
+    with pytest.raises(ssd.InputError, match="are kept to measure detectors on: confirm another report"):
+        confirmed_reports(database)
+    assert whole_report(database, measured)["confirmed"] == 1
+
+
+def test_the_same_photograph_of_two_reports_is_in_one_split(tmp_path):
+    database = Database(tmp_path / DATABASE_NAME)
+    add_confirmed(database, 256, at_least=SPLITS["test"])
+    for _ in range(2):
+        add_confirmed(database, SPLITS["val"], seed=7)
+    assert {name: len(split) for name, split in confirmed_reports(database).items()} == {"train": 1, "val": 2}
+
+
+def test_a_register_of_the_first_layout_is_gone_on_with(tmp_path):
+    file = tmp_path / DATABASE_NAME
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(f"{LAYOUTS[0]}; PRAGMA user_version = 1")
+    add_confirmed(Database(file), 256)
+    assert len(confirmed_reports(Database(file))["train"]) == 1

@@ -8,6 +8,8 @@ import sys
 
 import httpx
 import psutil
+import pytest
+import run
 from citizens import EXAMPLE, STAFF, TOKEN, looked_at, photo_file, send, wait_until
 from export.artefacts import CLASSES, keras_file
 
@@ -21,12 +23,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start(model, folder, port, **environment):
+def start(model, folder, port, *options, **environment):
     command = [sys.executable, str(EXAMPLE / "run.py"), str(model), "--folder", str(folder / "register")]
     settings = ["--port", str(port), "--threshold", str(THRESHOLD)]
     variables = {**os.environ, "GRIEVANCE_STAFF_TOKEN": TOKEN, **environment}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([*command, *settings], env=variables, **pipes)
+    return subprocess.Popen([*command, *settings, *options], env=variables, **pipes)
 
 
 def answers(client):
@@ -84,3 +86,62 @@ def test_a_token_that_is_too_short_is_refused(tmp_path):
     assert process.returncode == 1
     assert "at least 16 characters" in said
     assert "Traceback" not in said
+
+
+def test_the_detector_does_not_outlive_a_register_that_is_killed(tmp_path):
+    with start(keras_file(), tmp_path, free_port()) as process:
+        (detector,) = wait_until(lambda: psutil.Process(process.pid).children(), SECONDS)
+        try:
+            # Where it has said something it is past its first line, and watches.
+            wait_until(lambda: process.stdout.readline(), SECONDS)
+            process.kill()
+            process.wait()
+            wait_until(lambda: has_ended(detector), SECONDS)
+        finally:
+            if not has_ended(detector):
+                detector.kill()
+
+
+def has_ended(process):
+    """No process is left, or one that nobody has asked for its status yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def said_before_anything_starts(tmp_path, *options):
+    with start(tmp_path / "any", tmp_path, free_port(), *options) as process:
+        told, said = process.communicate(timeout=SECONDS)
+    assert (process.returncode, told, len(said.splitlines())) == (1, "", 1), said
+    return said
+
+
+def test_a_port_that_is_taken_is_told_and_no_address(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = said_before_anything_starts(tmp_path, "--port", str(port))
+    assert f"port {port}: " in said
+    assert "choose another --host or --port" in said
+
+
+def test_a_port_that_is_none(tmp_path):
+    assert "choose one from 0" in said_before_anything_starts(tmp_path, "--port", "70000")
+
+
+def test_a_folder_with_a_file_that_is_no_database(tmp_path):
+    (tmp_path / "register").mkdir()
+    (tmp_path / "register" / "register.sqlite").write_bytes(b"no database" * 100)
+    assert "register.sqlite cannot be used" in said_before_anything_starts(tmp_path)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_the_address_that_is_told_is_one_that_answers(host):
+    try:
+        listening = run.bound_socket(host, 0)
+    except ValueError:
+        pytest.skip(f"this machine has no {host}")
+    with listening:
+        address = httpx.URL(run.address_of(listening))
+        assert address.host in ("127.0.0.1", "::1")
+        socket.create_connection((address.host, address.port), timeout=5).close()

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,13 +15,18 @@ from fastapi.staticfiles import StaticFiles
 from ssd_keras import InputError
 
 from grievances import public_api, staff_api
+from grievances.bodies import BodyLimit
 from grievances.contracts import RefusedError, in_one_line
 from grievances.database import Database
 from grievances.looking import DetectorClient, Looking
-from grievances.settings import MEBIBYTE, Settings
+from grievances.settings import Settings
+
+logger = logging.getLogger("grievances")
 
 PAGE = Path(__file__).parent / "page"
 DATABASE_NAME = "register.sqlite"
+RETRY_SECONDS = 5
+"""After which a program may ask again when the file could not be used."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
@@ -55,7 +62,8 @@ def create_app(settings: Settings, transport: httpx.AsyncBaseTransport | None = 
     app.include_router(staff_api.router)
     _add_pages(app)
     _add_errors(app)
-    app.middleware("http")(_guard)
+    app.add_middleware(BodyLimit, most_photo_bytes=settings.most_photo_bytes)
+    app.middleware("http")(_guard)  # around the former: its answers have the headers, too
     return app
 
 
@@ -89,30 +97,28 @@ def _add_errors(app: FastAPI) -> None:
     def not_valid(request: Request, error: RequestValidationError) -> JSONResponse:
         return JSONResponse({"detail": in_one_line(error.errors())}, 422)
 
+    @app.exception_handler(sqlite3.DatabaseError)
+    def file_is_away(request: Request, error: sqlite3.DatabaseError) -> JSONResponse:
+        """Such as a full disk, or another program that holds the file for longer than is waited for it."""
+        logger.error("%s %s: %s", request.method, request.url.path, error, exc_info=error)
+        detail = (
+            f"the register's file cannot be used now: nothing was changed, ask again in {RETRY_SECONDS} s"
+        )
+        return JSONResponse({"detail": detail}, 503, {"Retry-After": str(RETRY_SECONDS)})
+
+    @app.exception_handler(Exception)
+    def broken(request: Request, error: Exception) -> JSONResponse:
+        """The server logs it; this answer is made outside of what puts the headers on all others."""
+        return JSONResponse(
+            {"detail": "the register failed: tell who runs it, its log says why"}, 500, HEADERS
+        )
+
 
 async def _guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Refuse bodies that are too large before they are read, and put the headers on every answer."""
-    settings: Settings = request.app.state.settings
-    refused = _refuse_body(request, settings)
-    response = refused if refused is not None else await answer(request)
+    """Put the headers on every answer."""
+    response = await answer(request)
     response.headers.update(HEADERS)
     response.headers.setdefault(
         "Cache-Control", "no-cache" if request.url.path.startswith("/page") else "no-store"
     )
     return response
-
-
-def _refuse_body(request: Request, settings: Settings) -> Response | None:
-    """Give the refusal of a body without a length (nobody knows where it ends) or with too great a one."""
-    length = request.headers.get("Content-Length")
-    if length is None:
-        if "Transfer-Encoding" in request.headers:
-            return JSONResponse({"detail": "the body has no length: send Content-Length"}, 411)
-        return None
-    most = settings.most_photo_bytes + MEBIBYTE // 8  # the fields beside the photograph
-    if not length.isdigit() or int(length) > most:
-        mebibytes = settings.most_photo_bytes / MEBIBYTE
-        return JSONResponse(
-            {"detail": f"more than {mebibytes:g} MiB were sent: send a smaller photograph"}, 413
-        )
-    return None

@@ -2,10 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    model_validator,
+)
 
 STATUSES = ("open", "in progress", "done", "rejected")
 Status = Literal["open", "in progress", "done", "rejected"]
@@ -39,6 +48,12 @@ def one_line(text: str) -> str:
     return line
 
 
+def plain_if_text(sent: object) -> object:
+    """Give what is left of a text before it is counted: browsers send a line break as two characters."""
+    return plain_text(sent) if isinstance(sent, str) else sent
+
+
+PLAIN = BeforeValidator(plain_if_text)
 Name = Annotated[str, Field(max_length=60), AfterValidator(one_line)]
 
 
@@ -49,7 +64,7 @@ def writable_label(text: str) -> str:
     return text
 
 
-Label = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(writable_label)]
+Label = Annotated[str, Field(max_length=200), AfterValidator(writable_label)]
 
 
 class _Checked(BaseModel):
@@ -61,7 +76,7 @@ class Place(_Checked):
 
     latitude: FiniteFloat | None = Field(default=None, ge=-90, le=90)
     longitude: FiniteFloat | None = Field(default=None, ge=-180, le=180)
-    address: Annotated[str, Field(max_length=300), AfterValidator(plain_text)] = ""
+    address: Annotated[str, Field(max_length=300), PLAIN] = ""
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> "Place":
@@ -76,13 +91,14 @@ class NewReport(_Checked):
     """What a citizen says, beside the photograph."""
 
     category: Name
-    description: Annotated[str, Field(max_length=2000), AfterValidator(plain_text)]
+    description: Annotated[str, Field(max_length=2000), PLAIN]
     place: Place
 
 
 class Detection(_Checked):
     """One object on a photograph. `number` names one that the register has; without it, it is a new one.
 
+    An empty label is refused where the number of its box is known.
     The box is x0, y0, x1, y1 in pixels of the photograph as it is kept.
     """
 
@@ -105,7 +121,19 @@ class Change(_Checked):
     version: int
     status: Status | None = None
     category: Name | None = None
-    note: Annotated[str, Field(max_length=1000), AfterValidator(plain_text)] = ""
+    note: Annotated[str, Field(max_length=1000), PLAIN] = ""
+
+
+def in_utc(moment: datetime) -> datetime:
+    """Give the same moment in UTC; `ValueError` where that is not in the years 1 to 9999."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("there is no such time") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
+"""It comes in with its offset to UTC: only who asks knows when the day begins."""
 
 
 class Filters(_Checked):
@@ -116,8 +144,8 @@ class Filters(_Checked):
     label: str = Field(default="", max_length=200)
     status: Status | None = None
     look: Look | None = None
-    since: date | None = None
-    until: date | None = None
+    since: Moment | None = Field(default=None, description="received then or later")
+    until: Moment | None = Field(default=None, description="received before")
     before: int | None = Field(default=None, ge=1, le=2**62, description="only reports with a lower number")
     limit: int = Field(default=30, ge=1, le=100)
 

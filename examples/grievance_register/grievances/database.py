@@ -6,14 +6,15 @@ table of their own, so that lists do not read them.
 """
 
 import sqlite3
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LAYOUT = 1
-"""Number of the layout below, kept in the file; a later one would convert the earlier."""
+SECONDS_TO_WAIT = 10.0
+"""For another process that is writing."""
 
-SCHEMA = f"""
+FIRST_LAYOUT = """
 CREATE TABLE reports (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,        -- chosen at random by the sender: the same key is the same report
@@ -58,37 +59,57 @@ CREATE TABLE history (
     detections_before TEXT           -- JSON, where the detections were changed
 ) STRICT;
 CREATE INDEX histories ON history (report);
-CREATE TABLE classes (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-PRAGMA user_version = {LAYOUT};
+CREATE TABLE classes (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT
 """
+SPLITS_ARE_KEPT = "CREATE TABLE splits (digest TEXT PRIMARY KEY, split TEXT NOT NULL) STRICT, WITHOUT ROWID"
+"""For good: of each photograph that was exported, by its digest."""
+
+LAYOUTS = (FIRST_LAYOUT, SPLITS_ARE_KEPT)
+"""What makes each layout of the one before it. The file has its number as `user_version`."""
+
+
+def searchable(text: str) -> str:
+    """Give a text in which case, and how letters are put together, make no difference; SQL knows it, too."""
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 class Database:
     """Connections to the file. Each thread and each piece of work has one of its own.
 
     Raises:
-        ValueError: the file has another layout.
+        ValueError: the file has a later layout, or is none that SQLite can use.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        with self.reading() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
-        with self.writing() as connection:
-            (layout,) = connection.execute("PRAGMA user_version").fetchone()
-            if layout == 0:
-                for statement in SCHEMA.split(";\n"):
-                    connection.execute(statement)
-            elif layout != LAYOUT:
-                raise ValueError(f"{file} has layout {layout}, {LAYOUT} is known: use the program it is from")
+        try:
+            with self.reading() as connection:
+                connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for the writer
+            with self.writing() as connection:
+                self._bring_up_to_date(connection)
+        except sqlite3.DatabaseError as error:
+            raise ValueError(
+                f"{file} cannot be used ({error}): name a folder with a register, or none"
+            ) from error
+
+    def _bring_up_to_date(self, connection: sqlite3.Connection) -> None:
+        (layout,) = connection.execute("PRAGMA user_version").fetchone()
+        if layout > len(LAYOUTS):
+            known = len(LAYOUTS)
+            raise ValueError(f"{self.file} has layout {layout}, {known} is known: use the program it is from")
+        for statements in LAYOUTS[layout:]:
+            for statement in statements.split(";\n"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(LAYOUTS)}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection whose rows are known by name."""
-        connection = sqlite3.connect(self.file, timeout=10, isolation_level=None)
+        connection = sqlite3.connect(self.file, timeout=SECONDS_TO_WAIT, isolation_level=None)
         try:
             connection.row_factory = sqlite3.Row
+            connection.create_function("searchable", 1, searchable, deterministic=True)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA synchronous = FULL")  # what was answered survives a loss of power
             yield connection

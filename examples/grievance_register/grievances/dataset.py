@@ -22,10 +22,7 @@ PACK_SUFFIXES = {"hdf5": ".h5", "lmdb": ".lmdb"}
 """Of the formats that are one file."""
 
 SPLITS = {"val": 26, "test": 52, "train": 256}
-"""A photograph belongs to the first split whose number is above the first byte of its digest: 10, 10, 80 %.
-
-So it is in the same split in every export, and no detector is measured on what an earlier one was trained on.
-"""
+"""The first split whose number is above the first byte of a photograph's digest is its: 10, 10, 80 %."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +50,46 @@ class PhotoOfReport(StoredImage):
 def confirmed_reports(database: Database) -> ssd.Dataset:
     """Give all reports whose detections staff confirmed, divided into splits.
 
+    The split of each photograph is kept for good: no detector is measured on what one was trained on.
+
     Raises:
-        ssd.InputError: there is none.
+        ssd.InputError: there is none, or none that may be trained on.
     """
-    with database.reading() as connection:
-        connection.execute("BEGIN")  # all that follows sees the same moment
+    with database.writing() as connection:  # all that follows sees the same moment
         names = known_classes(connection)
         photos = connection.execute(
             "SELECT report, digest FROM photos JOIN reports ON number = report WHERE confirmed"
             " ORDER BY report"
         ).fetchall()
         truths = [_ground_truth(connection, photo["report"], names) for photo in photos]
+        splits = _kept_splits(connection, {photo["digest"] for photo in photos})
     if not photos:
         raise ssd.InputError("no report is confirmed yet: look at one, correct its boxes, and confirm them")
     samples: dict[str, list[ssd.Sample]] = {name: [] for name in ("train", "val", "test")}
     for photo, truth in zip(photos, truths, strict=True):
         image = PhotoOfReport(database, photo["report"])
-        split = next(name for name, below in SPLITS.items() if int(photo["digest"][:2], 16) < below)
-        samples[split].append(ssd.Sample(image, truth, Path(image.file_name).stem))
-    if not samples["train"]:  # of a few reports all may fall into the others
-        samples = {"train": [*samples["val"], *samples["test"]]}
-    splits = {name: ssd.Split(name, tuple(some), tuple(names)) for name, some in samples.items() if some}
-    return ssd.Dataset(tuple(names), splits, "grievance register")
+        samples[splits[photo["digest"]]].append(ssd.Sample(image, truth, Path(image.file_name).stem))
+    if not samples["train"]:
+        raise ssd.InputError(
+            "all confirmed photographs are kept to measure detectors on: confirm another report"
+        )
+    filled = {name: ssd.Split(name, tuple(some), tuple(names)) for name, some in samples.items() if some}
+    return ssd.Dataset(tuple(names), filled, "grievance register")
+
+
+def _kept_splits(connection: sqlite3.Connection, digests: set[str]) -> dict[str, str]:
+    """Give the split of each photograph by its digest, and keep it of those that have none yet."""
+    rows = connection.execute("SELECT digest, split FROM splits").fetchall()
+    kept = {row["digest"]: row["split"] for row in rows}
+    new = {digest: _split_of(digest) for digest in digests - kept.keys()}
+    if "train" not in {*kept.values(), *new.values()}:  # of a few photographs all may fall into the others
+        new = dict.fromkeys(new, "train")
+    connection.executemany("INSERT INTO splits VALUES (?, ?)", new.items())
+    return kept | new
+
+
+def _split_of(digest: str) -> str:
+    return next(name for name, below in SPLITS.items() if int(digest[:2], 16) < below)
 
 
 def write_dataset(database: Database, to: str, target: Path) -> ssd.Dataset:

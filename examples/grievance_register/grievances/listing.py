@@ -1,19 +1,21 @@
 """The list of reports, filtered. Values never become part of the SQL text: they are always parameters."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from grievances.contracts import Filters
-from grievances.database import Database
+from grievances.database import Database, searchable
+from grievances.register import as_kept
 
 CONDITIONS = {
-    "text": "(description LIKE :text ESCAPE '\\' OR address LIKE :text ESCAPE '\\'"
+    "text": "(searchable(description) LIKE :text ESCAPE '\\' OR searchable(address) LIKE :text ESCAPE '\\'"
     " OR '#' || number = :exact)",
     "category": "category = :category",
     "label": "EXISTS (SELECT 1 FROM detections WHERE report = reports.number AND label = :label)",
     "status": "status = :status",
     "since": "received >= :since",
-    "until": "substr(received, 1, 10) <= :until",
+    "until": "received < :until",
 }
 LOOKS = {
     "waiting": "looked_at IS NULL",
@@ -31,11 +33,19 @@ def listed_reports(database: Database, filters: Filters) -> dict[str, Any]:
     Returns:
         `reports`, at most `filters.limit`; and `total`, those on further pages included.
     """
-    given = {name: value for name, value in filters.model_dump(mode="json").items() if value}
+    given = {
+        name: as_kept(value) if isinstance(value, datetime) else value
+        for name, value in filters.model_dump().items()
+        if value
+    }
     conditions = ["TRUE", *(condition for name, condition in CONDITIONS.items() if name in given)]
     if filters.look:
         conditions.append(LOOKS[filters.look])
-    values = {**given, "text": f"%{_literal(filters.text)}%", "exact": f"#{filters.text.lstrip('#')}"}
+    values = {
+        **given,
+        "text": f"%{_literal(searchable(filters.text))}%",
+        "exact": f"#{filters.text.lstrip('#')}",
+    }
     where = " AND ".join(conditions)
     page = f"{where} AND number < :before" if filters.before else where
     with database.reading() as connection:

@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from grievances.contracts import RefusedError
@@ -73,7 +74,7 @@ def _upright_pixels(file: BinaryIO, settings: Settings) -> Image.Image:
         image.draft(
             "RGB", (settings.kept_side, settings.kept_side)
         )  # a JPEG decodes at a fraction of its size
-        upright = _turned(image).convert("RGB")
+        upright = _with_8_bits(_turned(image)).convert("RGB")
     upright.thumbnail((settings.kept_side, settings.kept_side))
     upright.info.clear()
     return upright
@@ -85,6 +86,13 @@ def _turned(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # of damaged pixels, too: they are told when they are read
         return image
+
+
+def _with_8_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit greys, Pillow's modes I and I;16: `convert` would cut off all above 255, to white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
 
 
 def _as_jpeg(image: Image.Image) -> bytes:

@@ -25,7 +25,12 @@ BOX_DIGITS = 2
 
 def now() -> str:
     """Give the time as it is kept: UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return as_kept(datetime.now(UTC))
+
+
+def as_kept(moment: datetime) -> str:
+    """Give a moment of UTC as text that sorts by time."""
+    return moment.isoformat(timespec="seconds")
 
 
 def add_report(database: Database, key: str, report: NewReport, photo: Photo) -> tuple[int, bool]:
@@ -120,7 +125,8 @@ def correct_detections(database: Database, number: int, correction: Correction, 
     measured it.
 
     Raises:
-        RefusedError: there is no such report (404), it was changed since (409), or a box has no area (422).
+        RefusedError: there is no such report (404), it was changed since (409), or a box has no area or no
+            class (422).
     """
     with database.writing() as connection:
         report = _unchanged_report(connection, number, correction.version)
@@ -205,6 +211,8 @@ def _corrected(before: Sequence[Entry], wanted: Sequence[Detection], size: tuple
     known = {one["number"]: one for one in before}
     after = []
     for place, one in enumerate(wanted, start=1):
+        if not one.label:
+            raise RefusedError(422, f"box {place} has no class: name one, or delete the box")
         box = box_on_photo(one.box, size)
         if box is None:
             raise RefusedError(

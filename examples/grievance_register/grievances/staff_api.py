@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
@@ -15,6 +16,8 @@ from grievances.register import change_report, class_names, correct_detections, 
 from grievances.staff_access import COOKIE, StaffName, set_login_cookie, token_is_right
 
 router = APIRouter(prefix="/api/staff")
+Number = Annotated[int, PathParameter(ge=1, le=2**62)]
+"""Of a report; SQLite takes no integer of more than 64 bits."""
 
 
 class Login(BaseModel):
@@ -59,13 +62,13 @@ def list_reports(request: Request, who: StaffName, filters: Annotated[Filters, Q
 
 
 @router.get("/reports/{number}")
-def show_report(request: Request, who: StaffName, number: int) -> dict[str, Any]:
+def show_report(request: Request, who: StaffName, number: Number) -> dict[str, Any]:
     """Give all about a report but its photograph."""
     return whole_report(request.app.state.database, number)
 
 
 @router.get("/reports/{number}/photo")
-def show_photo(request: Request, who: StaffName, number: int, thumbnail: bool = False) -> Response:
+def show_photo(request: Request, who: StaffName, number: Number, thumbnail: bool = False) -> Response:
     """Give the photograph of a report, or a small one."""
     jpeg = photo_bytes(request.app.state.database, number, thumbnail)
     headers = {"Cache-Control": "private, max-age=3600", "Content-Disposition": "inline"}
@@ -73,7 +76,7 @@ def show_photo(request: Request, who: StaffName, number: int, thumbnail: bool = 
 
 
 @router.patch("/reports/{number}")
-def change(request: Request, who: StaffName, number: int, wanted: Change) -> dict[str, Any]:
+def change(request: Request, who: StaffName, number: Number, wanted: Change) -> dict[str, Any]:
     """Change status or category, or add a note: the report as it is then; 409 if somebody was faster."""
     if wanted.category is not None and wanted.category not in request.app.state.settings.categories:
         raise RefusedError(422, f"there is no category {wanted.category!r}: choose one of the list")
@@ -82,7 +85,7 @@ def change(request: Request, who: StaffName, number: int, wanted: Change) -> dic
 
 
 @router.put("/reports/{number}/detections")
-def correct(request: Request, who: StaffName, number: int, wanted: Correction) -> dict[str, Any]:
+def correct(request: Request, who: StaffName, number: Number, wanted: Correction) -> dict[str, Any]:
     """Put these detections in the place of the old ones: the report as it is then; 409 if it was changed."""
     correct_detections(request.app.state.database, number, wanted, who)
     return whole_report(request.app.state.database, number)

@@ -27,12 +27,18 @@ export class BoxEditor {
   }
 
   show(detections, width, height, classNames) {
+    this.letGo();
     this.detections = structuredClone(detections);
     [this.width, this.height, this.classNames] = [width, height, classNames];
     this.selected = -1;
     this.adding = false;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.draw();
+  }
+
+  // Ends a drag where it is.
+  letGo() {
+    this.dragging?.abort();
   }
 
   select(index) {
@@ -160,20 +166,19 @@ export class BoxEditor {
   }
 
   #drag(start, boxAt, isNew = false) {
-    const move = (event) => {
-      if (event.pointerId === start.pointerId) this.#put(boxAt(this.#point(event)));
-    };
-    const end = (event) => {
-      if (event.pointerId !== start.pointerId) return;
-      removeEventListener("pointermove", move);
-      removeEventListener("pointerup", end);
-      removeEventListener("pointercancel", end);
+    this.letGo();
+    this.dragging = new AbortController();
+    const { signal } = this.dragging;
+    const isSame = (event) => event.pointerId === start.pointerId;
+    const end = (event) => isSame(event) && this.letGo();
+    addEventListener("pointermove", (event) => isSame(event) && this.#put(boxAt(this.#point(event))), { signal });
+    addEventListener("pointerup", end, { signal });
+    addEventListener("pointercancel", end, { signal });
+    signal.addEventListener("abort", () => {
+      if (this.selected < 0) return; // deleted by a key meanwhile
       const [x0, y0, x1, y1] = this.detections[this.selected].box;
       if (isNew && (x1 - x0 < SMALLEST * 2 || y1 - y0 < SMALLEST * 2)) this.remove(this.selected); // a mere click
-    };
-    addEventListener("pointermove", move);
-    addEventListener("pointerup", end);
-    addEventListener("pointercancel", end);
+    });
   }
 
   #add(box) {

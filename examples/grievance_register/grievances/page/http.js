@@ -1,4 +1,4 @@
-// Requests to the register: JSON in, JSON out, and one line where something is wrong.
+// Requests to the register: JSON in, JSON out, and one line where something is wrong; and what both pages show with.
 
 export class Problem extends Error {
   constructor(status, message) {
@@ -26,11 +26,25 @@ export function askWith(method, path, content) {
   return ask(path, { method, headers, body: JSON.stringify(content) });
 }
 
+export async function download(path, fileName) {
+  const answer = await fetch(path);
+  if (!answer.ok) throw new Problem(answer.status, (await answer.json()).detail);
+  const link = element("a", { href: URL.createObjectURL(await answer.blob()), download: fileName });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
 // Text from reports is only ever put in as text, never as HTML.
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
+}
+
+// Shows a text where there is a place for it; without one the place is hidden.
+export function tell(id, text = "") {
+  const place = document.getElementById(id);
+  [place.textContent, place.hidden] = [text, !text];
 }
 
 export function localTime(utc) {

@@ -1,6 +1,6 @@
 // The citizen's page: a photograph, a place, a category, and a receipt.
 
-import { ask, element, localTime } from "./http.js";
+import { ask, element, localTime, tell } from "./http.js";
 import { placeOfPhoto } from "./place.js";
 
 const byId = (id) => document.getElementById(id);
@@ -15,14 +15,13 @@ function newKey() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-function tell(id, text = "") {
-  byId(id).textContent = text;
-  byId(id).hidden = !text;
-}
-
 async function start() {
   const shown = location.hash.slice(1);
-  if (shown) return showReceipt(shown).catch((problem) => tell("problem", problem.message));
+  try {
+    if (shown) return await showReceipt(shown);
+  } catch (problem) {
+    tell("no-receipt", problem.message);
+  }
   const { categories, most_photo_bytes } = await ask("/api/form");
   mostBytes = most_photo_bytes;
   byId("categories").replaceChildren(
@@ -109,6 +108,7 @@ async function showReceipt(of) {
   byId("received").textContent = localTime(report.received);
   byId("receipt-status").textContent = report.status;
   byId("receipt-status").dataset.status = report.status;
+  tell("no-receipt");
   form.hidden = true;
   byId("receipt").hidden = false;
   byId("receipt").focus();

@@ -1,25 +1,22 @@
 // The staff's page: the list with its filters, and one report with its boxes, side by side.
 
-import { ask, askWith, element, localTime } from "./http.js";
+import { ask, askWith, download, element, localTime, tell } from "./http.js";
+import { LOOKS, lookOf, markOpen, showList, showMore } from "./list.js";
 import { BoxEditor, colourOf } from "./editor.js";
 
 const byId = (id) => document.getElementById(id);
-const LOOKS = { waiting: "not looked at yet", "to check": "to check", confirmed: "confirmed" };
 const REFRESH_MS = 4000;
 
 let choices = null;
 let report = null; // the one that is open
-let unsaved = false;
+const unsaved = { boxes: false, facts: false };
+let asked = 0; // how often a report was asked for: an answer that a later one overtook is dropped
+let saving = Promise.resolve();
 const editor = new BoxEditor(byId("boxes"), (kind) => {
-  if (kind !== "selection") unsaved = true;
+  if (kind !== "selection") unsaved.boxes = true;
   if (kind === "boxes") showDetections();
   else markDetections();
 });
-
-function tell(id, text = "") {
-  byId(id).textContent = text;
-  byId(id).hidden = !text;
-}
 
 // Runs what a click asks for; what goes wrong is told, and without a login the login form comes.
 async function attempt(work) {
@@ -57,7 +54,7 @@ async function start() {
   const filters = byId("filters").elements;
   fill(filters.status, choices.statuses, "Any status");
   fill(filters.category, choices.categories, "Any category");
-  fill(filters.label, choices.class_names, "Any class seen");
+  offerClasses();
   filters.look.replaceChildren(
     element("option", { value: "" }, "Any detections"),
     ...Object.entries(LOOKS).map(([value, text]) => element("option", { value }, text)),
@@ -65,9 +62,8 @@ async function start() {
   fill(byId("change").elements.status, choices.statuses);
   fill(byId("change").elements.category, choices.categories);
   fill(byId("format"), choices.formats);
-  byId("classes").replaceChildren(...choices.class_names.map((value) => element("option", { value })));
   await showList();
-  await openReport(Number(location.hash.slice(1)));
+  await followAddress();
 }
 
 function fill(select, values, all) {
@@ -77,70 +73,70 @@ function fill(select, values, all) {
   if (values.includes(chosen)) select.value = chosen;
 }
 
-function lookOf({ looked_at, confirmed }) {
-  return confirmed ? "confirmed" : looked_at ? "to check" : "waiting";
+function offerClasses() {
+  fill(byId("filters").elements.label, choices.class_names, "Any class seen");
+  byId("classes").replaceChildren(...choices.class_names.map((value) => element("option", { value })));
 }
 
-async function fetchList(before) {
-  const query = new URLSearchParams();
-  for (const [name, value] of new FormData(byId("filters"))) if (value) query.set(name, value);
-  if (before) query.set("before", before);
-  return ask(`/api/staff/reports?${query}`);
+const isUnsaved = () => unsaved.boxes || unsaved.facts;
+
+function mayLeave() {
+  return !isUnsaved() || confirm(`What you changed in report #${report.number} is not saved. Leave it, and lose that?`);
 }
 
-async function showList() {
-  const { reports, total } = await fetchList();
-  byId("count").textContent = total === 1 ? "1 report" : `${total} reports`;
-  byId("list").replaceChildren(...reports.map(listed));
-  byId("more").hidden = reports.length >= total;
-}
-
-async function showMore() {
-  const last = byId("list").lastElementChild?.dataset.number;
-  const { reports } = await fetchList(last);
-  byId("list").append(...reports.map(listed));
-  byId("more").hidden = !reports.length || byId("list").children.length >= parseInt(byId("count").textContent);
-}
-
-function listed(one) {
-  const { number, category, status, labels, address, description, received } = one;
-  const look = lookOf(one);
-  const picture = element("img", { src: `/api/staff/reports/${number}/photo?thumbnail=true`, alt: "", loading: "lazy" });
-  const lines = element(
-    "div",
-    {},
-    element("div", { className: "row" }, element("b", {}, `#${number} ${category}`), badge(status, "status", status)),
-    element("div", { className: "small" }, address || description || "–"),
-    element("div", { className: "small row" }, badge(LOOKS[look], "look", look), labels.join(", ")),
-    element("div", { className: "small quiet" }, localTime(received)),
-  );
-  const link = element("a", { href: `#${number}` }, picture, lines);
-  if (report?.number === number) link.setAttribute("aria-current", "true");
-  const entry = element("li", {}, link);
-  entry.dataset.number = number;
-  return entry;
-}
-
-function badge(text, kind, value) {
-  const made = element("span", { className: "badge" }, text);
-  made.dataset[kind] = value;
-  return made;
-}
-
-async function openReport(number, keepsNumber = false) {
-  document.body.classList.toggle("reading", Boolean(number));
-  if (!number) {
-    [report, unsaved] = [null, false];
-    byId("report").hidden = true;
-    byId("nothing").hidden = false;
-    return;
+// Nothing is edited while an answer is on its way that would take the edit's place.
+async function whileNobodyEdits(work) {
+  const mine = ++asked;
+  const focused = document.activeElement;
+  editor.letGo();
+  byId("report").inert = true;
+  try {
+    return await work(() => mine === asked);
+  } finally {
+    if (mine === asked) byId("report").inert = false;
+    if (document.activeElement === document.body && focused?.isConnected) focused.focus({ preventScroll: true });
   }
-  await showReport(await ask(`/api/staff/reports/${number}`));
-  if (!keepsNumber) byId("title").focus({ preventScroll: true });
 }
 
-async function showReport(shown) {
-  [report, unsaved] = [shown, false];
+function closeReport() {
+  asked += 1;
+  [report, unsaved.boxes, unsaved.facts] = [null, false, false];
+  byId("report").hidden = true;
+  byId("nothing").hidden = false;
+  markOpen(0);
+}
+
+// Another report that is on its way is no longer wanted.
+function stay() {
+  asked += 1;
+  byId("report").inert = false;
+  history.replaceState(null, "", `#${report.number}`);
+}
+
+// Opens what the address says, unless there is something to lose.
+async function followAddress() {
+  await saving;
+  const number = Number(location.hash.slice(1));
+  if (report && (number === report.number ? isUnsaved() : !mayLeave())) return stay();
+  document.body.classList.toggle("reading", Boolean(number));
+  if (number) await openReport(number);
+  else closeReport();
+}
+
+async function openReport(number) {
+  await whileNobodyEdits(async (isWanted) => {
+    const answer = await ask(`/api/staff/reports/${number}`);
+    if (!isWanted()) return;
+    unsaved.facts = false;
+    showReport(answer);
+    byId("report").inert = false;
+    byId("title").focus({ preventScroll: true });
+  });
+}
+
+function showReport(shown) {
+  report = shown;
+  unsaved.boxes = false;
   byId("report").hidden = false;
   byId("nothing").hidden = true;
   byId("title").textContent = `#${report.number} ${report.category}`;
@@ -157,10 +153,7 @@ async function showReport(shown) {
   editor.show(report.detections, report.width, report.height, choices.class_names);
   showDetections();
   showFacts();
-  for (const link of byId("list").querySelectorAll("a")) {
-    if (link.hash === `#${report.number}`) link.setAttribute("aria-current", "true");
-    else link.removeAttribute("aria-current");
-  }
+  markOpen(report.number);
 }
 
 function showFacts() {
@@ -171,9 +164,11 @@ function showFacts() {
   const map = `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=18/${latitude}/${longitude}`;
   const link = point ? element("a", { href: map, target: "_blank", rel: "noreferrer" }, point) : "";
   byId("place").replaceChildren(address, address && point ? " · " : "", link);
-  byId("change").elements.status.value = report.status;
-  byId("change").elements.category.value = report.category;
-  byId("change").elements.note.value = "";
+  if (!unsaved.facts) {
+    byId("change").elements.status.value = report.status;
+    byId("change").elements.category.value = report.category;
+    byId("change").elements.note.value = "";
+  }
   byId("history").replaceChildren(
     ...report.history.map(({ time, who, change }) => element("li", {}, element("b", {}, who), ` ${change} `, element("span", { className: "quiet small" }, localTime(time)))),
   );
@@ -186,7 +181,7 @@ function showDetections() {
       label.setAttribute("list", "classes");
       label.setAttribute("aria-label", `Class of box ${index + 1}`);
       label.addEventListener("focus", () => editor.select(index));
-      label.addEventListener("change", () => editor.rename(index, label.value.trim()));
+      label.addEventListener("input", () => editor.rename(index, label.value.trim()));
       const score = one.score === null ? one.source : `${Math.round(100 * one.score)} %`;
       const remove = element("button", { type: "button", title: "Delete this box" }, "✕");
       remove.setAttribute("aria-label", `Delete box ${index + 1}`);
@@ -209,44 +204,53 @@ function markDetections() {
     if (dot) dot.style.background = colourOf(editor.detections[index].label, choices.class_names);
   });
   byId("add").setAttribute("aria-pressed", editor.adding);
-  byId("save").disabled = !unsaved;
+  byId("save").disabled = !unsaved.boxes;
+}
+
+// Asks for a change of the open report; whoever wants to open another one waits for it.
+async function change(method, path, content, show) {
+  const { number, version } = report;
+  const changing = whileNobodyEdits(async (isWanted) => {
+    const changed = await askWith(method, `/api/staff/reports/${number}${path}`, { version, ...content });
+    if (isWanted()) show(changed);
+  });
+  saving = changing.catch(() => {});
+  await changing;
 }
 
 async function save(confirmed) {
   const detections = editor.detections.map(({ number, label, box }) => (number ? { number, label, box } : { label, box }));
-  const changed = { version: report.version, detections, confirmed };
-  await showReport(await askWith("PUT", `/api/staff/reports/${report.number}/detections`, changed));
+  await change("PUT", "/detections", { detections, confirmed }, showReport);
   choices = await ask("/api/staff/choices");
-  fill(byId("filters").elements.label, choices.class_names, "Any class seen");
-  byId("classes").replaceChildren(...choices.class_names.map((value) => element("option", { value })));
+  offerClasses();
   await showList();
 }
 
 async function changeReport() {
   const { status, category, note } = Object.fromEntries(new FormData(byId("change")));
-  const changed = await askWith("PATCH", `/api/staff/reports/${report.number}`, { version: report.version, status, category, note });
-  if (unsaved) {
+  await change("PATCH", "", { status, category, note }, (changed) => {
+    unsaved.facts = false;
+    if (!unsaved.boxes) return showReport(changed);
     report = changed; // the boxes that are not saved yet stay
     showFacts();
-  } else await showReport(changed);
+  });
   await showList();
 }
 
-async function exportData() {
-  const answer = await fetch(`/api/staff/export?to=${byId("format").value}`);
-  if (!answer.ok) throw Object.assign(new Error((await answer.json()).detail), { status: answer.status });
-  const link = element("a", { href: URL.createObjectURL(await answer.blob()), download: `reports_${byId("format").value}.zip` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+function exportData() {
+  const to = byId("format").value;
+  return download(`/api/staff/export?to=${to}`, `reports_${to}.zip`);
 }
 
 // New reports and what the detector saw appear by themselves; what is being corrected is left alone.
 async function refresh() {
   if (!choices || document.hidden || byId("list").children.length > 30) return;
   await showList();
-  if (!report || unsaved) return;
+  if (!report || isUnsaved() || byId("report").inert) return;
+  const mine = ++asked;
   const now = await ask(`/api/staff/reports/${report.number}`);
-  if (now.version !== report.version || now.look_fault !== report.look_fault) await showReport(now);
+  if (mine !== asked || isUnsaved()) return;
+  if (now.version !== report.version || now.look_fault !== report.look_fault) showReport(now);
 }
 
 async function logIn(form) {
@@ -265,6 +269,8 @@ function on(id, kind, work) {
 
 on("login-form", "submit", (event) => logIn(event.target));
 on("logout", "click", async () => {
+  if (!mayLeave()) return;
+  closeReport();
   await ask("/api/staff/logout", { method: "POST" });
   choices = null;
   showLogin();
@@ -283,7 +289,8 @@ on("reload", "click", () => openReport(report.number));
 on("change", "submit", changeReport);
 on("export", "submit", exportData);
 on("back", "click", () => (location.hash = ""));
-addEventListener("hashchange", () => attempt(() => openReport(Number(location.hash.slice(1)))));
-addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
+byId("change").addEventListener("input", () => (unsaved.facts = true));
+addEventListener("hashchange", () => attempt(followAddress));
+addEventListener("beforeunload", (event) => isUnsaved() && event.preventDefault());
 setInterval(() => refresh().catch(() => {}), REFRESH_MS); // the next one may succeed
 attempt(start);
