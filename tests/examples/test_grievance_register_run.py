@@ -38,6 +38,7 @@ def answers(client):
         return False
 
 
+@pytest.mark.slow
 def test_one_command_starts_and_stops_both(tmp_path):
     port = free_port()
     with (

@@ -11,10 +11,13 @@ from ssd_keras.inference.detector import load_detector, save_detector
 from ssd_keras.models.backbones.ssd7 import ssd7_features
 from ssd_keras.models.ssd import SSD
 
-DEEP = [pytest.param(name, marks=pytest.mark.slow) for name in ("ssd300_resnet50", "ssdlite320_mobilenet_v3")]
+DEEP = [
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("ssd300_vgg16", "ssd300_resnet50", "ssdlite320_mobilenet_v3")
+]
 
 
-@pytest.mark.parametrize("name", ["ssd300_vgg16", *DEEP])
+@pytest.mark.parametrize("name", ["ssd7", *DEEP])
 def test_a_saved_detector_loads_in_a_new_process(tmp_path, name):
     model = SSD.from_preset(name, ["car"])
     save_detector(model, tmp_path / "model.keras")

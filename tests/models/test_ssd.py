@@ -213,6 +213,7 @@ class TestSaving:
         assert again.decoding == Decoding(max_detections=7)
         assert again.multibox_loss == MultiBoxLoss(neg_pos_ratio=1.0)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("backend", OTHER_BACKENDS)
     def test_other_backends_predict_the_same(self, model, tmp_path, backend):
         batch = images()

@@ -17,6 +17,7 @@ def bccd():
     return str(Path(folder) / "bccd")
 
 
+@pytest.mark.slow
 def test_from_photographs_to_detections(bccd, tmp_path, capsys):
     assert main(["inspect", bccd, "--json"]) == 0
     problems = json.loads(capsys.readouterr().out)["problems"]

@@ -21,6 +21,7 @@ from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
 from ssd_keras.training.callbacks import SaveCheckpoints
 from ssd_keras.training.checkpoints import Checkpoints
+from ssd_keras.training.feeding import digest_of
 from ssd_keras.training.initial_model import build_model
 from ssd_keras.training.recipe import make_recipe, write_recipe
 from ssd_keras.training.run_folder import RunFolder
@@ -214,6 +215,15 @@ def test_other_data_are_refused(stopped, tmp_path):
         resume(stopped, other, quiet=True)
 
 
+def test_the_digest_of_data_does_not_say_where_they_lie(data, dataset, tmp_path, monkeypatch):
+    moved = Path(shutil.copytree(data, tmp_path / "moved"))
+    monkeypatch.chdir(moved)
+    now = open_dataset(Path(), CLASSES)
+    assert digest_of(now["train"], now["val"]) == digest_of(dataset["train"], dataset["val"])
+    assert digest_of(now["train"]) != digest_of(now["val"])
+
+
+@pytest.mark.slow
 def test_data_that_moved_or_are_named_otherwise_are_the_same(stopped, data, tmp_path, monkeypatch):
     moved = Path(shutil.copytree(data, tmp_path / "moved"))
     monkeypatch.chdir(moved)
@@ -246,6 +256,7 @@ def test_settings_that_came_later_are_no_change(tmp_path):
         refuse_changes(tmp_path, then, {**now, "iou_threshold": 0.6})
 
 
+@pytest.mark.slow
 def test_data_given_relative_are_kept_absolute(data, recipe, dataset, tmp_path, monkeypatch, stop_at):
     for step, is_a_run in ((0, False), (1, True)):  # killed before it was a run, the folder stays free
         monkeypatch.chdir(data.parent)

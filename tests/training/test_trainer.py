@@ -342,6 +342,7 @@ class TestStartingFromAModel:
             build_model(make_recipe({"weights": "nothing.keras"}), CLASSES)
 
 
+@pytest.mark.slow
 def test_any_base_network_trains(dataset, tmp_path):
     settings = {"backbone": "keras:MobileNetV3Small", "anchors": {"sizes": "coco"}, "epochs": 1}
     model, run = run_once(dataset, tmp_path / "run", **settings)
