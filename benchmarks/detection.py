@@ -34,8 +34,8 @@ from peers import TorchvisionSSD300, import_torchvision
 
 from ssd_keras.data.loader import detection_batches
 from ssd_keras.data.readers.voc import write_voc
-from ssd_keras.data.samples import Sample
-from ssd_keras.data.street_scenes import STREET_CLASSES, street_scenes
+from ssd_keras.data.samples import GroundTruth, Sample
+from ssd_keras.data.street_scenes import street_scenes
 from ssd_keras.export.exporting import export_detector
 from ssd_keras.export.int8 import Int8
 from ssd_keras.inference.detecting import detect_images
@@ -51,6 +51,7 @@ CLASSES = {"ssd7": 5}
 
 USUAL_CLASSES = 20
 LABELLED = 16
+FOUND_ABOVE = 0.1
 BACKGROUND = 5.0
 """Added to the logit of background: a trained detector is as sure of it nearly everywhere."""
 
@@ -181,7 +182,7 @@ def detector(name: str, classes: int) -> SSD:
 def runtimes(model: SSD, folder: Path) -> dict[str, tuple[Any, str]]:
     """Give the detector in each runtime, with the precision that it computes in."""
     save_detector(model, folder / "model.keras")
-    labelled = labelled_scenes(folder / "labelled", model.class_names)
+    labelled = labelled_scenes(folder / "labelled", model)
     kinds: tuple[tuple[str, str, Precision, Int8 | None], ...] = (
         ("onnx", ".onnx", "float32", None),
         ("openvino", ".xml", "float32", None),
@@ -203,14 +204,14 @@ KERAS = "Keras on TensorFlow"
 NAMES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 
 
-def labelled_scenes(folder: Path, class_names: tuple[str, ...]) -> Path:
-    """Write a few labelled street scenes, for the ranges of int8; their classes take the first names."""
+def labelled_scenes(folder: Path, model: SSD) -> Path:
+    """Write a few street scenes for the ranges of int8, labelled with what the model finds in them."""
+    images = [image for image, _ in street_scenes(LABELLED, seed=1)]
     samples = [
-        Sample(image, truth, str(number))
-        for number, (image, truth) in enumerate(street_scenes(LABELLED, seed=1))
+        Sample(image, GroundTruth(found.boxes_px, found.labels), str(number))
+        for number, (image, found) in enumerate(zip(images, model.detect(images, FOUND_ABOVE), strict=True))
     ]
-    assert len(STREET_CLASSES) <= len(class_names)
-    write_voc(folder, {"test": samples}, class_names)
+    write_voc(folder, {"test": samples}, model.class_names)
     return folder
 
 
