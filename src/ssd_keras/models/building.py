@@ -136,10 +136,7 @@ def build_on_backbone(
         backbone,
         anchors,
         class_names,
-        preprocessing={
-            **(preprocessing or preprocessing_for(channels, usual)),
-            **(preprocessing_changes or {}),
-        },
+        preprocessing={**preprocessing, **(preprocessing_changes or {})},
         name=keras_name,
         **changes,
     )

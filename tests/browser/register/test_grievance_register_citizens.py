@@ -1,40 +1,13 @@
 """The citizen's page of the grievance register in a browser."""
 
-import httpx
 import pytest
 from browser.register_steps import expect, fill_in
 from citizens import (
     GPS_PLACE,
     TOKEN,
-    FakeDetector,
-    make_app,
     photo_file,
     report,
-    running,
 )
-
-
-@pytest.fixture
-def page(open_page, url):
-    """The citizen's page, in a window of a desk."""
-    return open_page(f"{url}/", refusals=True, viewport={"width": 1300, "height": 900})
-
-
-@pytest.fixture
-def detector():
-    return FakeDetector()
-
-
-@pytest.fixture
-def url(tmp_path, detector):
-    with running(make_app(tmp_path / "register", detector)) as url:
-        yield url
-
-
-@pytest.fixture
-def client(url):
-    with httpx.Client(base_url=url) as client:
-        yield client
 
 
 def test_the_place_of_a_photograph_is_offered_and_never_taken(page, url, client, tmp_path):

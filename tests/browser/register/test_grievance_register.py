@@ -3,48 +3,20 @@
 import io
 import zipfile
 
-import httpx
 import numpy as np
-import pytest
 from browser.register_steps import SCENE_SIZE, drag, expect, fill_in, log_in, on_screen, street_photo
 from citizens import (
     SIZE,
     TOKEN,
-    FakeDetector,
     looked_at,
-    make_app,
     photo_file,
     report,
-    running,
     send,
 )
 from PIL import Image
 
 import ssd_keras as ssd
 from ssd_keras.cli import main
-
-
-@pytest.fixture
-def page(open_page, url):
-    """The citizen's page, in a window of a desk."""
-    return open_page(f"{url}/", refusals=True, viewport={"width": 1300, "height": 900})
-
-
-@pytest.fixture
-def detector():
-    return FakeDetector()
-
-
-@pytest.fixture
-def url(tmp_path, detector):
-    with running(make_app(tmp_path / "register", detector)) as url:
-        yield url
-
-
-@pytest.fixture
-def client(url):
-    with httpx.Client(base_url=url) as client:
-        yield client
 
 
 def test_from_report_to_data_set(page, url, detector, client, tmp_path):
