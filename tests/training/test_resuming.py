@@ -292,7 +292,7 @@ def test_a_base_network_of_the_users_with_layers_of_its_own_goes_on(
     with pytest.raises(KilledError):
         train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
     monkeypatch.undo()
-    assert resume(tmp_path / "run", dataset, quiet=True).epochs == EPOCHS
+    assert resume(tmp_path / "run", dataset, quiet=True).epochs == chosen.epochs
 
 
 def test_ctrl_c_says_how_to_go_on(dataset, recipe, tmp_path, monkeypatch, caplog):
