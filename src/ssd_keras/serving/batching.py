@@ -149,7 +149,7 @@ class Batcher:
     def _warm_up(self) -> None:
         """Run batches of all sizes, which compiles the network for them, and one more to time it.
 
-        Some runtimes are fastest for the sizes that they meet first: those of a full load and of a lone image.
+        Some runtimes are fastest for the sizes that they meet first: a full load, and a lone image.
         """
         *others, largest = self._sizes
         for size in (largest, *others, largest):

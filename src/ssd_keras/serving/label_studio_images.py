@@ -16,7 +16,8 @@ from base64 import b64decode
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from ssd_keras.errors import InputError
-from ssd_keras.inference.sources.links import ALLOWED_IN_LINKS, CHUNK, SECONDS_IN_ALL, SECONDS_TO_ANSWER, Link
+from ssd_keras.inference.sources.answers import SECONDS_IN_ALL, TooLongError, fetched, opener
+from ssd_keras.inference.sources.links import Link
 from ssd_keras.serving.refusals import BAD_REQUEST, TOO_LARGE, Refusal
 from ssd_keras.serving.settings import ServerSettings
 
@@ -148,11 +149,11 @@ class TaskImages:
         body = json.dumps({"refresh": self._token}).encode()
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
         try:
-            answer, _ = _fetched(request, LONGEST_TOKEN_ANSWER, self._seconds)
+            answer, _ = fetched(opener(), request, LONGEST_TOKEN_ANSWER, self._seconds)
             access = json.loads(answer)["access"]
             if not isinstance(access, str) or not access.isascii() or not access.isprintable():
                 raise ValueError("no access token")
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, TooLongError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
             raise Refusal(
@@ -172,53 +173,22 @@ class _HostImage(Link):
         self._authorization = authorization
 
     def _fetched(self) -> tuple[bytes, str]:
-        headers = {"User-Agent": "ssd-keras"}
+        """Fetch it; a redirect is an error: it could lead to another host."""
+        try:
+            return fetched(opener(), self._request(), self._most_bytes, self._seconds)
+        except ValueError:  # its words have what stands in the headers, such as the token
+            raise OSError("the request cannot be written") from None
+
+    def _request(self) -> urllib.request.Request:
+        request = super()._request()
         if self._authorization:
-            headers["Authorization"] = self._authorization
-        request = urllib.request.Request(quote(self._url, safe=ALLOWED_IN_LINKS), headers=headers)
-        return _fetched(request, self._most_bytes, self._seconds)
+            request.add_header("Authorization", self._authorization)
+        return request
 
-
-def _fetched(request: urllib.request.Request, most_bytes: int, seconds: float) -> tuple[bytes, str]:
-    """Give the body and its content type; `OSError` where it takes too long or is no answer with 200."""
-    deadline = time.monotonic() + seconds
-    with _answer(request, min(SECONDS_TO_ANSWER, seconds)) as answer:
-        body = b""
-        while part := answer.read1(CHUNK):
-            body += part
-            if len(body) > most_bytes:
-                raise Refusal(
-                    TOO_LARGE,
-                    f"{request.full_url[:SHOWN]} answers with more than {most_bytes:,} bytes: shrink it",
-                )
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not whole after {seconds:.0f} s")
-        if len(body) < int(answer.headers.get("Content-Length") or 0):
-            raise OSError(f"broke off after {len(body)} bytes")
-        return body, answer.headers.get_content_type()
-
-
-def _answer(request: urllib.request.Request, seconds: float) -> http.client.HTTPResponse:
-    try:
-        answer: http.client.HTTPResponse = _opener().open(request, timeout=seconds)
-    except ValueError:  # its words have what stands in the headers, such as the token
-        raise OSError("the request cannot be written") from None
-    return answer
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Make what fetches over HTTP and HTTPS and follows nothing: a redirect is an error, like 404."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
+    def _too_long(self) -> Exception:
+        return Refusal(
+            TOO_LARGE, f"{self._url[:SHOWN]} answers with more than {self._most_bytes:,} bytes: shrink it"
+        )
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -12,14 +11,10 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from ssd_keras.data.images import StoredImage
 from ssd_keras.data.pixel_limit import declared_size
 from ssd_keras.errors import InputError
+from ssd_keras.inference.sources.answers import SECONDS_IN_ALL, BrokenOffError, TooLongError, fetched, opener
 
 MOST_BYTES = 64 << 20
 """Of an answer; photographs have a tenth of it."""
-
-SECONDS_TO_ANSWER = 10.0
-SECONDS_IN_ALL = 60.0
-
-CHUNK = 1 << 16
 
 ALLOWED_IN_LINKS = "%:/?#[]@!$&'()*+,;=~"
 """Besides letters and digits; blanks and letters of other alphabets are encoded on the way."""
@@ -37,7 +32,7 @@ class Link(StoredImage):
     Args:
         url: the link.
         most_bytes: a longer answer is refused.
-        seconds: for the whole answer; each part of it has at most `SECONDS_TO_ANSWER`.
+        seconds: for the whole answer.
 
     Raises:
         InputError: it is no link of these two kinds.
@@ -76,6 +71,10 @@ class Link(StoredImage):
             data, kind = self._fetched()
         except InputError:
             raise
+        except TooLongError as error:
+            raise self._too_long() from error
+        except BrokenOffError as error:
+            raise InputError(f"{self._url} {error}: try again") from error
         except urllib.error.HTTPError as error:
             error.close()
             said = " ".join(str(error.reason).split())
@@ -87,27 +86,18 @@ class Link(StoredImage):
         return data
 
     def _fetched(self) -> tuple[bytes, str]:
-        deadline = time.monotonic() + self._seconds
-        headers = {"User-Agent": "ssd-keras"}
-        request = urllib.request.Request(quote(self._url, safe=ALLOWED_IN_LINKS), headers=headers)
-        with _opener().open(request, timeout=min(SECONDS_TO_ANSWER, self._seconds)) as answer:
-            parts, length = [], 0
-            while part := answer.read1(CHUNK):
-                parts.append(part)
-                length += len(part)
-                if length > self._most_bytes:
-                    raise InputError(
-                        f"{self._url} answers with more than {self._most_bytes >> 20} MiB: fetch it yourself "
-                        "and give the file"
-                    )
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"not whole after {self._seconds:.0f} s")
-            self._check_whole(answer.headers.get("Content-Length"), length)
-            return b"".join(parts), answer.headers.get_content_type()
+        return fetched(opener(_HttpRedirects()), self._request(), self._most_bytes, self._seconds)
 
-    def _check_whole(self, stated: str | None, length: int) -> None:
-        if stated and stated.isdecimal() and length < int(stated):
-            raise InputError(f"{self._url} broke off after {length} of {stated} bytes: try again")
+    def _request(self) -> urllib.request.Request:
+        return urllib.request.Request(
+            quote(self._url, safe=ALLOWED_IN_LINKS), headers={"User-Agent": "ssd-keras"}
+        )
+
+    def _too_long(self) -> Exception:
+        return InputError(
+            f"{self._url} answers with more than {self._most_bytes >> 20} MiB: fetch it yourself and give "
+            "the file"
+        )
 
 
 class _HttpRedirects(urllib.request.HTTPRedirectHandler):
@@ -119,24 +109,10 @@ class _HttpRedirects(urllib.request.HTTPRedirectHandler):
         """Give the request that follows; `InputError` where that is of another kind."""
         if urlsplit(newurl).scheme not in ("http", "https"):
             fp.close()
-            raise InputError(f"{req.full_url} leads on to {newurl}, and only HTTP and HTTPS are followed")
+            raise InputError(
+                f"{req.full_url} leads on to {newurl}, and only HTTP and HTTPS are followed: give another link"
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Make what fetches over HTTP and HTTPS and knows nothing else: no file, FTP or data links."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.UnknownHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        _HttpRedirects(),
-    ):
-        opener.add_handler(handler)
-    return opener
 
 
 def _split(url: str) -> SplitResult:
