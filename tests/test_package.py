@@ -17,7 +17,10 @@ def test_nothing_heavy_is_imported(code):
     assert not HEAVY & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("code", ["import ssd_keras; ssd_keras.SSD", "import ssd_keras.models.ssd"])
+@pytest.mark.parametrize(
+    "code",
+    ["import ssd_keras; ssd_keras.SSD", "import ssd_keras.models.ssd", "import ssd_keras, jax; ssd_keras.SSD"],
+)
 def test_keras_is_loaded_without_a_word(code, monkeypatch):
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

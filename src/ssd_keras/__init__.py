@@ -16,7 +16,7 @@ Each name is imported when it is first used: `import ssd_keras` starts no deep-l
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from ssd_keras.backend import choose_backend, import_keras_quietly
+from ssd_keras.backend import choose_backend, import_keras_quietly, quieten_tensorflow
 from ssd_keras.detections import Detection, Detections
 from ssd_keras.errors import InputError
 
@@ -93,6 +93,7 @@ _HOMES = {
 _ON_KERAS = ("models.", "weights.", "training.")
 
 choose_backend()
+quieten_tensorflow()
 
 
 def __getattr__(name: str) -> Any:

@@ -21,13 +21,21 @@ def choose_backend() -> str:
     return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
+def quieten_tensorflow() -> None:
+    """Let TensorFlow say errors only, unless the user has set `TF_CPP_MIN_LOG_LEVEL`.
+
+    Before anything else is imported: JAX sets the variable, too, and Grain imports JAX.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 def import_keras_quietly() -> None:
     """Import Keras and its backend without what TensorFlow says about its build while it is loaded.
 
-    It writes to the file descriptor itself, before any of its settings is read. `KERAS_BACKEND` and
-    `TF_CPP_MIN_LOG_LEVEL` that are set already are kept; unless the latter is 3, everything is shown.
+    It writes to the file descriptor itself, before any of its settings is read. Where the user has set
+    `TF_CPP_MIN_LOG_LEVEL` to something else than 3, everything is shown.
     """
-    if "keras" in sys.modules or os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
+    if "keras" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         return
     with silent_standard_error():
         importlib.import_module("keras")
