@@ -19,7 +19,11 @@ def test_nothing_heavy_is_imported(code):
 
 @pytest.mark.parametrize(
     "code",
-    ["import ssd_keras; ssd_keras.SSD", "import ssd_keras.models.ssd", "import ssd_keras, jax; ssd_keras.SSD"],
+    [
+        "import ssd_keras; ssd_keras.SSD",
+        "import ssd_keras.models.ssd",
+        "import ssd_keras, jax; ssd_keras.SSD",
+    ],
 )
 def test_keras_is_loaded_without_a_word(code, monkeypatch):
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)

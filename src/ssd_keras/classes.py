@@ -13,7 +13,7 @@ def checked_class_names(names: Iterable[str]) -> tuple[str, ...]:
     """
     checked = tuple(str(name) for name in names)
     if not checked:
-        raise InputError("no class names: a detector needs at least one class")
+        raise InputError("no class names are given: name at least one class")
     if any(not name.strip() for name in checked):
         raise InputError(f"a class name is empty in {list(checked)}: give each class a name")
     repeated = sorted(name for name, count in Counter(checked).items() if count > 1)

@@ -31,7 +31,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             unfinished.unlink(missing_ok=True)
         reason = error.strerror or error
         raise InputError(
-            f"{path} cannot be written ({reason}): make room there, or choose another"
+            f"{path} cannot be written ({reason}): make room there, or choose another place"
         ) from error
     except BaseException:
         unfinished.unlink(missing_ok=True)

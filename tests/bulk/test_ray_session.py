@@ -23,7 +23,7 @@ def test_each_worker_has_a_gpu_or_a_share_of_one_or_a_core(resources, wanted, wo
 
 
 def test_more_workers_than_cores():
-    with pytest.raises(InputError, match="--workers 3 are more than the 2 cores here: give fewer"):
+    with pytest.raises(InputError, match="--workers 3 is more than the 2 cores here: give 2 or fewer"):
         share_of({"CPU": 2.0}, Workforce(3))
     assert share_of({}, Workforce(3, "auto")).workers == 3  # a cluster that grows when it is asked
     assert share_of({}, Workforce(None, "auto")).workers == 1

@@ -220,7 +220,7 @@ def test_labels_that_could_not_be_called_after_their_image_are_said(fails, detec
     assert "rename the image to a-2.png" in err
     assert "rename the image to a-3.png" in err
     assert err.splitlines()[-1].endswith(
-        "2 of 3 have labels of another name, as said above; the rest is done"
+        "2 of 3 images have labels of another name, as said above; the rest is done"
     )
 
 

@@ -56,7 +56,7 @@ def test_what_it_says(bulk):
     status, out, err, _ = bulk("--out", "found", shards=FOUND[:1], done=7)
     assert (status, err) == (0, "")
     before, summary, results = out.splitlines()
-    assert before == "found: 7 images done before, which are left out"
+    assert before == "found: 7 images left out, as done before"
     assert summary.startswith("3 images (")
     assert summary.endswith("images/s): 2 red")
     assert results == "results: found"
@@ -66,8 +66,8 @@ def test_images_that_could_not_be_read(bulk):
     status, out, err, _ = bulk("--out", "s3://bucket/found")
     assert status == 1
     assert "4 blue, 3 red" in out
-    said = "1 of 5 images could not be read: the column error of s3://bucket/found says why; the rest is done"
-    assert err == f"ssd: {said}\n"
+    place = "the column 'error' of the Parquet files in s3://bucket/found"
+    assert err == f"ssd: 1 of 5 images could not be read: {place} says why; the rest is done\n"
 
 
 def test_json_is_one_document(bulk):

@@ -123,8 +123,8 @@ class TestTheOriginal:
     @pytest.mark.parametrize(
         ("flag", "place", "said"),
         [
-            ("--report", "JPEGImages/0000.jpg", "is no page of an earlier time"),
-            ("--report", "Annotations/0000.xml", "is no page of an earlier time"),
+            ("--report", "JPEGImages/0000.jpg", "is no page that ssd inspect wrote"),
+            ("--report", "Annotations/0000.xml", "is no page that ssd inspect wrote"),
             ("--preview", "JPEGImages/0000.jpg", "inside of"),
             ("--preview", "JPEGImages/new.png", "inside of"),
             ("--fix", "fixed", "inside of"),
@@ -156,7 +156,7 @@ class TestTheOriginal:
             (tmp_path / name).write_text("<!doctype html>\nprecious")
             status, _, err = call("inspect", data, flag, tmp_path / name)
             assert status == 1
-            assert "of an earlier time" in err
+            assert "exists and is no p" in err
             assert "precious" in (tmp_path / name).read_text()
 
 
@@ -226,7 +226,7 @@ def test_what_is_found_is_said_where_no_copy_can_be_made(call, tmp_path):
     status, out, err = call("inspect", bare, "--fix", tmp_path / "fixed")
     assert status == 1
     assert "2 images, 0 boxes" in out
-    assert "no object is labelled" in err
+    assert "has no labelled object" in err
     assert not (tmp_path / "fixed").exists()
 
 

@@ -108,7 +108,7 @@ def test_an_image_that_cannot_be_read_is_left_out_and_named(tmp_path):
 
 def test_no_readable_image_at_all_is_one_error(tmp_path):
     missing = Sample(tmp_path / "missing.jpg", GroundTruth.empty(), "missing")
-    with pytest.raises(InputError, match=r"no image of the split can be read.*missing\.jpg"):
+    with pytest.raises(InputError, match=r"no image of the train split can be read.*missing\.jpg"):
         next(iter(loader([missing], batch_size=1).batches))
 
 

@@ -110,10 +110,11 @@ def test_every_key_of_a_recipe_has_a_row_and_says_what_it_does(listings):
     "row",
     [
         "| `epochs` | How often every image is shown. | whole number | `50` | > 0 and ≤ 1,000,000 |",
-        "| `seed` | Fixes the initial weights, the order and the augmentation. | whole number | `0` |"
-        " ≥ 0 and < 4,294,967,296 |",
-        "| `optimizer` | What moves the weights. | `adam` or `adamw` or `sgd` or `rmsprop` | `adam` |  |",
-        "| `neg_pos_ratio` | Negatives per matched anchor, at most. | number, or null | the preset's | ≥ 0 |",
+        "| `seed` | Fixes the initial weights, the order of images and the augmentation. | whole number | "
+        "`0` | ≥ 0 and < 4,294,967,296 |",
+        "| `optimizer` | The method that moves the weights. | `adam` or `adamw` or `sgd` or `rmsprop` | "
+        "`adam` |  |",
+        "| `neg_pos_ratio` | Most negatives per matched anchor. | number, or null | the preset's | ≥ 0 |",
     ],
 )
 def test_rows_of_keys(listings, row):
@@ -135,11 +136,9 @@ def test_every_command_has_its_section_with_flags_and_examples(listings):
         assert section.count("| `--json` |") == 1, name
         assert "[default" not in section, name
         assert "**" not in section, name
-    assert "| `--to` | the format: onnx" in sections["export"]
+    assert "| `--to` | The format: onnx" in sections["export"]
     assert "| `onnx` or `openvino` or `litert` or `saved_model` | needed |" in sections["export"]
-    assert (
-        "| `--loss.neg-pos-ratio` | Negatives per matched anchor, at most. | `FLOAT` |" in sections["train"]
-    )
+    assert "| `--loss.neg-pos-ratio` | Most negatives per matched anchor. | `FLOAT` |" in sections["train"]
 
 
 @pytest.mark.parametrize(("made", "pattern"), [("recipes", "*.yaml"), ("benchmarks", "*.py")])

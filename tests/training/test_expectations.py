@@ -49,7 +49,7 @@ def test_a_class_without_an_example(model, caplog):
         dataclasses.replace(one, ground_truth=GroundTruth(one.ground_truth.boxes_px, np.ones(2, np.int32)))
         for one in map(sample, range(3))
     ]
-    assert "no example of blue to learn from in split 'train'" in said_of(model, split_of(*only_red), caplog)
+    assert "split 'train' has no object of blue to learn from" in said_of(model, split_of(*only_red), caplog)
 
 
 def test_objects_smaller_than_any_anchor(model, caplog):

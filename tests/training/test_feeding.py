@@ -23,13 +23,16 @@ def chain_of(**augmentation):
     [
         ({"operations": ["flip"], "horizontal_flip": 0.0}, "in place of a chain: leave horizontal_flip out"),
         ({"operations": ["flip"], "expand_max_ratio": 9}, "in place of a chain: leave expand_max_ratio out"),
-        ({"operations": ["flip"], "chain": "none"}, "in place of a chain: leave 'none' out"),
+        ({"operations": ["flip"], "chain": "none"}, "in place of a chain: leave 'chain: none' out"),
         (
             {"chain": "none", "horizontal_flip": 1.0},
-            "chain none has no horizontal_flip .of ssd, con",
+            "chain none has no horizontal_flip, only ssd, con",
         ),
         ({"chain": "none", "vertical_flip": 0.0}, "the chain none has no vertical_flip"),
-        ({"chain": "satellite", "expand_probability": 0.9}, r"satellite has no expand_probability .of ssd."),
+        (
+            {"chain": "satellite", "expand_probability": 0.9},
+            r"satellite has no expand_probability, only ssd:",
+        ),
         ({"operations": []}, r"augmentation\.operations is"),
         ({"crop_min_scale": 0.001}, r"augmentation\.crop_min_scale is 0\.001"),
     ],

@@ -64,7 +64,7 @@ def test_what_was_frozen_is_thawed_by_the_next_call():
 
 def test_unknown_names_are_refused_in_one_line():
     model = SSD.from_preset("ssd7", ["car"], image_size=SIZE)
-    with pytest.raises(InputError, match=r"'conv9'; there are backbone, conv1, bn1") as error:
+    with pytest.raises(InputError, match=r"'conv9': choose from backbone, conv1, bn1") as error:
         freeze(model, ["conv1", "conv9"])
     assert "\n" not in str(error.value)
 

@@ -104,7 +104,11 @@ def test_the_recipes_of_the_project_are_valid(file):
         ({"devices": 0}, "devices is 0"),
         ({"loss": "focal"}, "loss is 'focal': write its keys below it"),
         ({"image_size": 300}, "image_size is 300: write a list, as in [a, b]"),
-        ({"variances": [0.1]}, "variances is [0.1]: values are missing"),
+        ({"variances": [0.1]}, "variances is [0.1]: give 4 values"),
+        ({"image_size": [1, 2, 3]}, "image_size is [1, 2, 3]: give 2 values"),
+        ({"devices": "two"}, "devices is 'two': give a whole number or give 'all'"),
+        ({"preprocessing": {"mean": "x"}}, "preprocessing.mean is 'x': give a number or write a list"),
+        ({"class_weights": {"a": 1}}, "there is no setting 'class_weights': classes have no weights"),
         ({"loss": {"label_smoothing": 1}}, "loss.label_smoothing is 1"),
     ],
 )

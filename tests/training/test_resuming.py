@@ -323,7 +323,7 @@ def test_a_damaged_description_of_the_model_is_refused(stopped, capsys):
 
 def test_a_finished_run_says_so(whole, capsys):
     assert main(["resume", str(whole)]) == 1
-    assert "is finished: to train on, ssd train --weights" in capsys.readouterr().err
+    assert "is finished: to train on, ssd train --data DATA --weights" in capsys.readouterr().err
 
 
 def test_two_processes_do_not_train_in_one_folder(stopped, capsys):

@@ -230,7 +230,7 @@ def test_the_recipe_sets_what_the_tutorial_explains():
     assert (model.anchors.offsets, model.anchors.clip) == ((0.25,) * 4, True)
     assert model.anchors.boxes_per_cell == (3, 3, 3, 3)
     assert model.decoding == dataclasses.replace(usual.decoding, iou_threshold=0.3, max_detections=7)
-    with pytest.raises(InputError, match="have no 'flip', only"):
+    with pytest.raises(InputError, match="have no 'flip': give one of"):
         build_model(make_recipe({"anchors": {"flip": False}}), CLASSES)
 
 

@@ -149,7 +149,7 @@ class TestRefused:
             caffemodels.Network(network.name, 300, 3, network.mean, network.scale, base),
         )
         path = tmp_path / "base.caffemodel"
-        assert "of no network that is recognised" in refusal(path)
+        assert "is of no known network" in refusal(path)
         assert "no predictor heads" in refusal(path, "ssd300_mobilenet")
         assert "--allow-missing" in refusal(path, "ssd300_mobilenet", class_names=["hole"])
         imported = import_weights(path, "ssd300_mobilenet", class_names=["hole"], allow_missing=True)

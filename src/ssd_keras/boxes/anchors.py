@@ -53,8 +53,8 @@ class _Anchors:
         layers = self.cell_shapes(image_size)
         if len(layers) != len(feature_sizes):
             raise InputError(
-                f"anchors are described for {len(layers)} predictor layers, "
-                f"but the network has {len(feature_sizes)} feature maps"
+                f"anchors: described for {len(layers)} predictor layers, but the network has "
+                f"{len(feature_sizes)} feature maps: describe one layer for each"
             )
         height, width = image_size
         made = []
@@ -103,7 +103,9 @@ class _Anchors:
         for name in ("steps", "offsets"):
             value = getattr(self, name)
             if value is not None and len(value) != layers:
-                raise InputError(f"anchors: {len(value)} {name} for {layers} predictor layers: give one each")
+                raise InputError(
+                    f"anchors: {len(value)} {name} for {layers} predictor layers: give one per layer"
+                )
         for step in self.steps or ():
             if step is not None:
                 _check_positive("steps", _per_axis(step))
@@ -178,7 +180,10 @@ class PaperAnchors(_Anchors):
         Source: `ssd_pascal.py` and `ssd_coco.py` in Caffe; the paper's equation 4.
         """
         if layers < 3:
-            raise InputError(f"anchors: sizes are spaced over 3 predictor layers or more, not {layers}")
+            raise InputError(
+                f"anchors: sizes cannot be spaced over {layers} predictor layers: take 3 or more, or give "
+                "min_sizes and max_sizes"
+            )
         lowest, highest = percents
         step = (highest - lowest) // (layers - 2)
         low = [first[0], *(lowest + step * layer for layer in range(layers - 1))]
@@ -346,4 +351,4 @@ def _as_tuples(value: Any) -> Any:
 
 def _check_positive(name: str, values: Sequence[float]) -> None:
     if any(not value > 0 for value in values):
-        raise InputError(f"anchors: {name} {list(values)} must all be greater than 0")
+        raise InputError(f"anchors: {name} are {list(values)}: give numbers above 0")

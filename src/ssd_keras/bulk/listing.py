@@ -71,7 +71,7 @@ def _of_path(name: str, base: str) -> Iterator[str]:
         if _suffix(file) == PARQUET:
             yield from _listed(str(Path(base, file)), file)
         elif is_video(Path(base, file)):
-            raise InputError(f"{file}, a video, is not for --engine ray: leave the flag out")
+            raise InputError(f"{file}, a video, is not for --engine ray: give images, or leave --engine out")
         else:
             yield file
 
@@ -167,7 +167,7 @@ def _listed(place: str, shown: str) -> Iterator[str]:
                 for name in batch.column(0).to_pylist():
                     row += 1
                     if not name:
-                        raise InputError(f"{shown}, row {row}, names no image in {column!r}: take it out")
+                        raise InputError(f"{shown}, row {row}, names no image in {column!r}: remove the row")
                     yield name
     except (OSError, ValueError) as error:  # damaged Parquet is a ValueError to pyarrow
         said = " ".join(str(error).split())[:200]

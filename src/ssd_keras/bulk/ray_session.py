@@ -88,5 +88,7 @@ def share_of(resources: dict[str, float], workforce: Workforce) -> Share:
     gpus, cores = int(resources.get("GPU", 0)), int(resources.get("CPU", 0))
     workers = workforce.workers or gpus or max(1, cores)
     if workforce.address == LOCAL and workers > cores:
-        raise InputError(f"--workers {workers} are more than the {counted(cores, 'core')} here: give fewer")
+        raise InputError(
+            f"--workers {workers} is more than the {counted(cores, 'core')} here: give {cores} or fewer"
+        )
     return Share(workers, 1 / -(-workers // gpus) if gpus else 0.0)

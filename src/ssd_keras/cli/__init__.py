@@ -14,21 +14,24 @@ import cyclopts
 from pydantic import ValidationError
 
 import ssd_keras
-from ssd_keras.cli.commands import COMMANDS, as_examples
+from ssd_keras.cli.commands import COMMANDS, WEIGHTS, as_examples, shown_default
 from ssd_keras.errors import InputError
-from ssd_keras.training.recipe import what_is_wrong
+from ssd_keras.training.recipe import NOT_SET_HERE, what_is_wrong
 
 app = cyclopts.App(
     name="ssd",
     help="The Single Shot MultiBox Detector: own photographs in, a fast and honest detector out.",
+    help_epilogue="'ssd COMMAND --help' says what flags a command has, and shows examples.",
     version=ssd_keras.__version__,
     suppress_keyboard_interrupt=False,  # which main() answers
     # Lists as they are typed: --class-names car truck
-    default_parameter=cyclopts.Parameter(consume_multiple=True, negative_iterable=()),
+    default_parameter=cyclopts.Parameter(
+        consume_multiple=True, negative_iterable=(), show_default=shown_default
+    ),
 )
 for _name, (_purpose, _examples) in COMMANDS.items():
     app.command(f"ssd_keras.cli.{_name}:{_name}", help=_purpose, help_epilogue=as_examples(_examples))
-app.command("ssd_keras.cli.weights:app", name="weights", help="Bring weights along, or keep some classes.")
+app.command("ssd_keras.cli.weights:app", name="weights", help=WEIGHTS)
 app.register_install_completion_command(help="Let the shell complete commands and flags with the Tab key.")
 
 
@@ -74,5 +77,9 @@ def _wrong_usage(error: cyclopts.CycloptsError) -> str:
     """Say in one line what is wrong with the flags."""
     if isinstance(error.__cause__, ValidationError):
         return what_is_wrong(error.__cause__)
+    said = " ".join(str(error).split())
+    for name, advice in NOT_SET_HERE.items():
+        if said.startswith(f"Unknown option: --{name.replace('_', '-')}."):
+            return f"{said.partition('.')[0]}: {advice}"
     command = " ".join(("ssd", *error.command_chain)) if error.command_chain else "ssd"
-    return " ".join(str(error).split()) + f" See '{command} --help'."
+    return f"{said} See '{command} --help'."

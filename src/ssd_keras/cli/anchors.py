@@ -43,12 +43,12 @@ def anchors(
     ssd anchors photos --model ssd300_vgg16
 
     Args:
-        data: a folder or file of any known format.
-        model: name of a preset.
-        split: only its boxes; by default 'train', or all there are.
-        image_size: height and width of the network's input; by default the model's.
-        sizes: one of the model's sets of anchors, such as voc or coco; by default its first.
-        output: how to print.
+        data: The data set: a folder or file of any known format.
+        model: Name of a preset, such as ssd7 or ssd300_vgg16.
+        split: Only the boxes of this split; by default of 'train', or of all there are.
+        image_size: Height and width of the network's input; by default the model's.
+        sizes: One of the model's sets of anchors, such as voc or coco; by default its first.
+        output: How to print.
     """
     output = output or Output()
     checked_image_size(image_size)
@@ -57,7 +57,8 @@ def anchors(
     report_problems(dataset, data)
     boxes = _relative_boxes(dataset, split)
     if not len(boxes):
-        raise InputError(f"{data} has no labelled object: there is nothing that anchors could cover")
+        where = f"split {split!r} of {data}" if split else str(data)
+        raise InputError(f"{where} has no labelled object that anchors could cover: label some")
     network = network_of(model, image_size, sizes)
     from ssd_keras.boxes.coverage import changed_settings, measure_coverage, suggest_anchors
 

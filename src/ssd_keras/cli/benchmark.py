@@ -28,8 +28,9 @@ def benchmark(*names: str, output: Output | None = None) -> None:
     The figures of the README come from these files. They want a machine with nothing else to do.
 
     Args:
-        names: of the files without .py, as training_step; by default all are listed and none is run.
-        output: how to print.
+        names: Names of the files without .py, such as training_step; by default all are listed and none is
+            run.
+        output: How to print.
     """
     output = output or Output()
     known = _benchmarks(_folder())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 COMMANDS = {
     "demo": ("Generate street scenes, train SSD7 on them, evaluate, draw.", "ssd demo --out demo"),
     "inspect": (
@@ -42,6 +44,15 @@ COMMANDS = {
 """By name, which is also that of its file and function: the purpose, and examples, a line each."""
 
 
+WEIGHTS = "Bring weights along from other projects, or keep some classes."
+"""What the commands below `ssd weights` are for."""
+
+
 def as_examples(lines: str) -> str:
     """Give the end of a command's help: what can be typed as it stands."""
     return "\n".join(("**Examples**", "", "```", lines, "```"))
+
+
+def shown_default(value: Any) -> str | None:
+    """Give a default as a command's help has it: nothing for an empty list."""
+    return None if value is None or value in ((), {}) else str(value)

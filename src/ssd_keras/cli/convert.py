@@ -39,25 +39,26 @@ def convert(
     ssd convert photos photos_coco --to coco --fractions.train 0.8 --fractions.val 0.2
 
     Args:
-        data: a folder or file of any known format.
-        out: the folder to make; for hdf5 and lmdb the file.
-        to: the format to write.
-        also: more data sets, whose splits of the same name are taken together with those of DATA.
-        split: only these splits of the data set.
-        fractions: divide all images anew, by the share for each split (--fractions.train 0.8 --fractions.val
+        data: The data set: a folder or file of any known format.
+        out: The folder to make; for hdf5 and lmdb the file.
+        to: The format to write.
+        also: More data sets, whose splits of the same name are taken together with those of DATA.
+        split: Only these splits of the data set.
+        fractions: Divide all images anew, by the share for each split (--fractions.train 0.8 --fractions.val
             0.2); identical images stay together.
-        seed: another seed, another division.
-        lists: divide the images by text files with one image a line: --lists.train train.txt.
-        class_names: the classes in the order of their labels; by default the names in use, sorted.
-        include_classes: keep objects of these classes only.
-        exclude_difficult: leave out objects that are marked as difficult.
-        exclude_truncated: leave out objects that are marked as reaching beyond the image.
-        pixels: hdf5 and lmdb: store decoded pixels, which are read fastest.
-        size: hdf5 and lmdb: warp all images to this height and width.
-        jpeg_quality: of images that have to be encoded.
-        output: how to print.
+        seed: For --fractions: another seed, another division.
+        lists: Divide the images by text files with one image a line: --lists.train train.txt.
+        class_names: The classes in the order of their labels; by default the names in use, sorted.
+        include_classes: Keep objects of these classes only.
+        exclude_difficult: Leave out objects that are marked as difficult.
+        exclude_truncated: Leave out objects that are marked as truncated: they reach beyond the image.
+        pixels: For hdf5 and lmdb: store decoded pixels, which are read fastest.
+        size: For hdf5 and lmdb: warp all images to this height and width.
+        jpeg_quality: Quality of images that have to be encoded as JPEG, 1 to 100.
+        output: How to print.
     """
     output = output or Output()
+    from ssd_keras.data.checks import counted
     from ssd_keras.data.conversion import Packing, convert_and_check, format_named, refuse_target_inside
     from ssd_keras.data.formats import open_dataset
 
@@ -92,7 +93,9 @@ def convert(
         print_json(document)
         return
     splits = ", ".join(f"{name} {len(one)}" for name, one in written.items())
-    print(f"{out} ({to}): {splits} images, {boxes} boxes, {len(written.class_names)} classes")
+    classes = counted(len(written.class_names), "class", "classes")
+    images = counted(sum(len(one) for one in written.values()), "image")
+    print(f"{out} ({to}): {images} ({splits}), {counted(boxes, 'box', 'boxes')}, {classes}")
     forces = format_named(to).forces
     if forces:
         note(f"{to}: {forces}")
@@ -111,7 +114,7 @@ def _divided(
     from ssd_keras.data.splitting import remarks_on_lists, split_by_fractions, split_by_lists
 
     if sum(map(bool, (split, fractions, lists))) > 1:
-        raise InputError("--split, --fractions and --lists exclude each other: divide in one way")
+        raise InputError("--split, --fractions and --lists exclude each other: give one of them")
     if split:
         return dataclasses.replace(dataset, splits={name: dataset[name] for name in split})
     if fractions:

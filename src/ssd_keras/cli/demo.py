@@ -39,9 +39,9 @@ def demo(*, out: Path | None = None, seed: int = 0, output: Output | None = None
     """Generate street scenes, train SSD7 on them, evaluate it, and draw what it finds. Works offline.
 
     Args:
-        out: the folder for everything that is made; by default a new one, demo.
-        seed: another seed, other scenes and other weights.
-        output: how to print.
+        out: The folder for everything that is made; by default a new one, demo.
+        seed: Another seed, other scenes and other weights.
+        output: How to print.
     """
     output = output or Output()
     started = time.perf_counter()

@@ -54,19 +54,19 @@ class Finding:
     """Other thresholds for single classes: car=0.3 person=0.6."""
 
     fast: Switch = False
-    """Decode the best class of each anchor only."""
+    """Faster: decode only the best class of each anchor."""
 
     tile: AtLeastOne | None = None
     """Cut images into tiles with a longer side of so many pixels: for small objects in large images."""
 
     tile_overlap: Annotated[float, Parameter(validator=validators.Number(gte=0, lte=0.9))] = 0.2
-    """So much of a tile is also in the next one (0-0.9)."""
+    """Share of a tile that is also in the next one (0-0.9)."""
 
     precision: Precision = "float32"
-    """Of the computation: bfloat16 is for OpenVINO artefacts, where the processor has it."""
+    """Precision of the computation: bfloat16 is for OpenVINO artefacts, where the processor has it."""
 
     batch_size: AtLeastOne | None = None
-    """Images that go through the network at once. By default what suits the machine; 1 for cameras and -."""
+    """Images that go through the network at once; by default what suits the machine, 1 for cameras and -."""
 
 
 @Parameter(name="*")
@@ -75,16 +75,16 @@ class Engine:
     """What does the work."""
 
     engine: Literal["local", "ray"] = "local"
-    """ray: many processes or machines, Parquet files in --out, and what is done is not done again."""
+    """What does the work; ray: many processes or machines, Parquet files in --out, nothing is done twice."""
 
     workers: AtLeastOne | None = None
-    """Of ray: processes with a model each. By default one for each GPU, or without one for each core."""
+    """For ray: processes with a model each; by default one for each GPU, or each core if there is none."""
 
     ray_address: str | None = None
-    """Of a Ray cluster, such as auto; by default this machine alone."""
+    """For ray: address of a cluster, such as auto; by default this machine alone."""
 
     shard_size: AtLeastOne | None = None
-    """Of ray: images of a Parquet file, 512 by default."""
+    """For ray: images of a Parquet file; by default 512."""
 
 
 @Parameter(name="*")
@@ -93,10 +93,10 @@ class Frames:
     """Which frames of videos and cameras are looked at."""
 
     every: AtLeastOne = 1
-    """Of videos and cameras, look at each so many-th frame only."""
+    """Look only at every Nth frame of videos and cameras."""
 
     max_frames: AtLeastOne | None = None
-    """Look at so many frames of each video and camera at most."""
+    """Look at N frames of each video and camera at most."""
 
 
 @Parameter(name="*")
@@ -108,7 +108,7 @@ class Writing:
     """A folder for pictures and videos with the boxes drawn, and for files of the detections."""
 
     format: Format | None = None
-    """Of the detections in --out, json by default. jsonl without --out: lines on standard output."""
+    """Format of the detections in --out, by default json; jsonl without --out: lines on standard output."""
 
     pictures: Annotated[bool, Parameter(name="--pictures", negative="--no-pictures")] = True
     """Draw pictures and videos into --out."""
@@ -133,15 +133,15 @@ def detect(
     Prints a line per image, and in the end how many objects of each class there were.
 
     Args:
-        model: a .keras file, a run folder or an exported artefact.
-        source: an image or video, a folder, a pattern such as 'photos/*.jpg', a camera such as camera:0, a
+        model: A .keras file, a run folder or an exported artefact.
+        source: An image or video, a folder, a pattern such as 'photos/*.jpg', a camera such as camera:0, a
             link to an image, or - for standard input: an image, or lines that name sources.
-        sources: more of them.
-        writing: what is written.
-        finding: how objects are looked for.
-        frames: which frames are looked at.
-        engine: what does the work.
-        output: how to print.
+        sources: More of them.
+        writing: What is written.
+        finding: How objects are looked for.
+        frames: Which frames are looked at.
+        engine: What does the work.
+        output: How to print.
     """
     writing, finding, frames = writing or Writing(), finding or Finding(), frames or Frames()
     output, engine = output or Output(), engine or Engine()

@@ -49,7 +49,7 @@ def detect_with_ray(
     tally = _Tally(run.done_images)
     say = note if output.json else partial(print, file=sys.stdout, flush=True)
     if run.done_images:
-        say(f"{out}: {counted(run.done_images, 'image')} done before, which are left out")
+        say(f"{out}: {counted(run.done_images, 'image')} left out, as done before")
     try:
         _do(run, tally, output, say)
     finally:  # Ctrl-C keeps what is done
@@ -133,8 +133,8 @@ class _Tally:
     def raise_errors(self, out: str) -> None:
         if self.errors:
             raise InputError(
-                f"{self.errors} of {counted(self.images, 'image')} could not be read: the column error of "
-                f"{out} says why; the rest is done"
+                f"{self.errors} of {counted(self.images, 'image')} could not be read: the column 'error' of "
+                f"the Parquet files in {out} says why; the rest is done"
             )
 
 

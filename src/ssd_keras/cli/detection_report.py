@@ -95,8 +95,8 @@ class DetectionReport:
         if self._last_fault and self.faults + self.misnamed == 1:
             raise self._last_fault
         self._tell_fault()
-        total = self.faults + self.stills + self.frames
-        said = [f"{self.faults} of {total} images could not be read"] if self.faults else []
+        total = counted(self.faults + self.stills + self.frames, "image")
+        said = [f"{self.faults} of {total} could not be read"] if self.faults else []
         said += [f"{self.misnamed} of {total} have labels of another name"] if self.misnamed else []
         if said:
             raise InputError(f"{', and '.join(said)}, as said above; the rest is done")

@@ -35,7 +35,7 @@ BACKENDS = {
         "backend, fastest on a CPU", ("tensorflow", "tensorflow-cpu"), '"ssd-keras[tensorflow]"'
     ),
     "jax": Library("backend, for GPUs", ("jax",), '"ssd-keras[jax]" "jax[cuda12]"'),
-    "torch": Library("backend, if you have it", ("torch",), '"ssd-keras[torch]"'),
+    "torch": Library("backend, for those with PyTorch", ("torch",), '"ssd-keras[torch]"'),
 }
 OTHERS = (
     Library("run exports to ONNX", ("onnxruntime", "onnxruntime-gpu"), '"ssd-keras[onnx]"'),
@@ -50,11 +50,11 @@ OTHERS = (
 )
 
 
-def doctor(output: Output | None = None) -> None:
+def doctor(*, output: Output | None = None) -> None:
     """Say what is installed, which backend and device would be used, and what to install for what.
 
     Args:
-        output: how to print.
+        output: How to print.
     """
     output = output or Output()
     found = examination()

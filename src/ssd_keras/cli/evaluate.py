@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ssd_keras.cli.evaluation_tables import analysis_tables, result_table
 from ssd_keras.cli.options import Output, note, print_json, report_problems
+from ssd_keras.data.checks import counted
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.data.selection import relabelled
@@ -47,20 +48,21 @@ def evaluate(
     """Measure the average precision of a detector, or of detections in a file.
 
     Args:
-        model: a .keras file or a run folder.
-        data: a folder or file of any known format.
-        split: by default 'test', else 'val', else the only one there is.
-        detections: in place of a model: what `ssd detect` wrote with --json or --format jsonl, or the
+        model: A .keras file, a run folder or an exported artefact.
+        data: The data set: a folder or file of any known format.
+        split: The split to evaluate on; by default 'test', else 'val', else the only one there is.
+        detections: In place of a model: what `ssd detect` wrote with --json or --format jsonl, or the
             official results of COCO (a file) or VOC (a folder).
-        protocol: voc07: 11 points, as VOC up to 2009; voc10: area under the curve, as VOC from 2010 on; coco:
-            its twelve numbers.
-        iou: from which overlap on a detection counts as right; coco has its own ten: there for the analysis.
-        fast: decode the best class of each anchor only.
-        ignore_other_classes: leave out objects of classes that the detector does not know.
-        analysis: also say which errors are made, and which threshold is best for each class.
-        threshold: from which score on the analysis counts errors.
-        results: a folder for the detections in the official files: VOC's, or with --protocol coco COCO's.
-        output: how to print.
+        protocol: How average precision is measured. voc07: 11 points, as VOC up to 2009; voc10: area under
+            the curve, as VOC from 2010 on; coco: its twelve numbers.
+        iou: Overlap from which a detection counts as right; coco has ten of its own and takes this one for
+            the analysis alone.
+        fast: Faster: decode only the best class of each anchor.
+        ignore_other_classes: Leave out objects of classes that the detector does not know.
+        analysis: Also say which errors are made, and which threshold is best for each class.
+        threshold: Score from which the analysis counts errors.
+        results: A folder for the detections in the official files: VOC's, or with --protocol coco COCO's.
+        output: How to print.
     """
     output = output or Output()
     if (model is None) == (detections is None):
@@ -95,7 +97,7 @@ def evaluate(
         print_json(document)
         return
     rate = document["images_per_second"]
-    print(f"{data}, split {found.split.name!r}, {len(found.split)} images ({rate} images/s)")
+    print(f"{data}, split {found.split.name!r}, {counted(len(found.split), 'image')} ({rate} images/s)")
     for table in [result_table(result, analysed), *(analysis_tables(analysed) if analysed else ())]:
         Console().print(table)
     if results:

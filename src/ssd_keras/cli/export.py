@@ -32,16 +32,17 @@ def export(
     """Make a file of a detector that runs without Keras, and check that it finds the same.
 
     Args:
-        model: a .keras file or a run folder.
-        to: the format: onnx, openvino (.xml and .bin), litert (.tflite) or saved_model (a folder).
-        raw: with onnx: offsets and logits in place of detections, for programs with a decoding of their own.
-        out: where to; by default named after MODEL, in the working directory.
-        check: images to compare with Keras on: one, a folder, or a data set; by default generated scenes.
-        int8: compute the network in int8, with onnx or openvino: several times faster, a little less exact.
-        calibrate: for --int8, a labelled data set: of its training images the ranges of the values are taken,
+        model: A .keras file or a run folder.
+        to: The format: onnx, openvino (.xml and .bin), litert (.tflite) or saved_model (a folder).
+        raw: For onnx: offsets and logits in place of detections, for programs with a decoding of their own.
+        out: The file or folder to write; by default named after MODEL, in the working directory.
+        check: Images on which it is compared with Keras: one, a folder, or a data set; by default generated
+            scenes.
+        int8: Compute the network in int8, with onnx or openvino: several times faster, a little less exact.
+        calibrate: For --int8, a labelled data set: of its training images the ranges of the values are taken,
             and on its test images (or val) the mAP is measured before and after.
-        max_drop: how many points of mAP int8 may cost.
-        output: how to print.
+        max_drop: How many points of mAP (of 100) int8 may cost.
+        output: How to print.
     """
     output = output or Output()
     if int8 != (calibrate is not None):

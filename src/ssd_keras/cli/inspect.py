@@ -39,15 +39,16 @@ def inspect(
     ssd inspect photos --report photos.html --fix photos_fixed
 
     Args:
-        data: a folder or file of any known format.
-        fix: write a corrected copy there, in the same format, and list each change; DATA stays as it is.
-        report: an HTML file to write, with diagrams and pictures.
-        preview: a picture to write (.jpg or .png) of augmented samples with their boxes.
-        model: name of a preset with whose anchors the boxes are compared, such as ssd300_vgg16.
-        recipe: whose augmentation and image size the preview has; by default the paper's.
-        image_size: height and width of the network's input, for the preview, to find tiny boxes, and of the
+        data: The data set: a folder or file of any known format.
+        fix: Write a corrected copy there, in the same format, and list each change; DATA stays as it is.
+        report: An HTML file to write, with diagrams and pictures.
+        preview: A picture to write (.jpg or .png) of augmented images with their boxes.
+        model: Name of a preset with whose anchors the boxes are compared, such as ssd300_vgg16.
+        recipe: The recipe whose augmentation and image size the preview has; by default the paper's
+            augmentation.
+        image_size: Height and width of the network's input, for the preview, to find tiny boxes, and of the
             model; by default the recipe's or the model's.
-        output: how to print.
+        output: How to print.
     """
     output = output or Output()
     from ssd_keras.data.formats import open_dataset
@@ -93,14 +94,14 @@ def _refuse_places(data: Path, fix: Path | None, report: Path | None, preview: P
         _refuse_inside(data, preview, "--preview")
     for place, flag, is_ours in ((report, "--report", _is_page), (preview, "--preview", _is_picture)):
         if place and place.exists() and not (place.is_file() and is_ours(place)):
-            kind = "page" if flag == "--report" else "picture"
-            raise InputError(f"{place} exists and is no {kind} of an earlier time: name another {flag}")
+            kind = "page that ssd inspect wrote" if flag == "--report" else "picture"
+            raise InputError(f"{place} exists and is no {kind}: name another file with {flag}")
 
 
 def _refuse_inside(data: Path, place: Path, flag: str) -> None:
     if data.is_dir() and data.resolve() in place.resolve().parents:
         raise InputError(
-            f"{place} is inside of {data}, which stays as it is: name a place outside for {flag}"
+            f"{place} is inside of {data}, which stays as it is: name a place outside with {flag}"
         )
 
 
@@ -165,7 +166,7 @@ def _write_fixed(dataset: Dataset, data: Path, out: Path, output: Output) -> lis
     from ssd_keras.data.inspection.not_carried import not_carried_over
 
     if not dataset.class_names:
-        raise InputError("no object is labelled, so there is no class: label some before a copy is made")
+        raise InputError(f"{data} has no labelled object: label some before a copy is made with --fix")
     fixed, changes = fix_dataset(dataset)
     total = sum(len(split) for split in fixed.values())
     with progress_bar(total, "writing", output) as advance:
@@ -181,7 +182,7 @@ def _write_preview(path: Path, dataset: Dataset, recipe: Recipe, size: tuple[int
     split = dataset[recipe.train_split] if recipe.train_split else dataset.usual("train")
     split = split or next((split for split in dataset.values() if split), None)
     if split is None:
-        raise InputError(f"no split has an image: there is nothing to show in {path}")
+        raise InputError(f"no split has an image to show in {path}: add images, or leave --preview out")
     augmentation = make_augmentation(recipe.augmentation, split)
     sheet = augmented_sheet(split, dataset.class_names, augmentation, size, PREVIEWED, recipe.seed)
     save_picture(path, sheet)

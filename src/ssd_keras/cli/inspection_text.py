@@ -53,10 +53,9 @@ def _facts(found: Inspection, data: str) -> list[str]:
     if found.tiny:
         facts.append(_tiny_boxes(found))
     if found.rotated_images:
-        is_turned = "is turned by its" if found.rotated_images == 1 else "are turned by their"
-        facts.append(
-            f"{counted(found.rotated_images, 'image')} {is_turned} EXIF orientation, everywhere alike"
-        )
+        is_turned = "is turned upright by its" if found.rotated_images == 1 else "are turned upright by their"
+        turned = counted(found.rotated_images, "image")
+        facts.append(f"{turned} {is_turned} EXIF orientation, in training as in detection")
     if found.imbalance:
         facts.append(f"the most frequent class has {found.imbalance:.1f} times as many boxes as the rarest")
     return facts

@@ -39,10 +39,10 @@ class Processes:
     """HOST:PORT at which all processes reach process 0; for several hosts, with JAX."""
 
     process: int | None = None
-    """The number of this process, from 0."""
+    """Number of this process, from 0."""
 
     processes: int | None = None
-    """How many there are."""
+    """How many processes there are."""
 
     def connected(self) -> Hosts:
         """Join the others, once this process is watched."""

@@ -12,8 +12,8 @@ def report(run: Path, /, *, output: Output | None = None) -> None:
     """Write report.html of a training run again, also of one that was stopped.
 
     Args:
-        run: the run folder.
-        output: how to print.
+        run: The run folder.
+        output: How to print.
     """
     output = output or Output()
     page = report_run(run)

@@ -14,9 +14,9 @@ def resume(run: Path, /, *, processes: Processes | None = None, output: Output |
     """Go on with a training run that was stopped or killed, exactly where it was last saved.
 
     Args:
-        run: the run folder.
-        processes: on which hosts; the run folder lies on storage that all of them share.
-        output: how to print.
+        run: The run folder.
+        processes: On which hosts; the run folder lies on storage that all of them share.
+        output: How to print.
     """
     output, processes = output or Output(), processes or Processes()
     if processes.is_watcher():

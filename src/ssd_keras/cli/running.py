@@ -9,6 +9,7 @@ from ssd_keras.backend import import_keras_quietly
 from ssd_keras.classes import checked_class_names
 from ssd_keras.cli.options import note, report_problems
 from ssd_keras.cli.processes import Processes
+from ssd_keras.data.checks import counted
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.samples import Dataset
 from ssd_keras.errors import InputError
@@ -65,7 +66,7 @@ def report_run(path: Path) -> Path:
 def _report_skipped(run: Run) -> None:
     if run.skipped:
         first = next(iter(run.skipped.values()))
-        note(f"left out {len(run.skipped)} images that cannot be read; the first: {first}")
+        note(f"left out {counted(len(run.skipped), 'image')} that cannot be read; the first: {first}")
 
 
 def _open(recipe: Recipe) -> Dataset:

@@ -48,14 +48,15 @@ def serve(
     POST /v1/detect takes images, / is a page for people, /docs says what else there is.
 
     Args:
-        model: a .keras file, a run folder or an exported artefact.
-        host: at which address of this machine; 0.0.0.0: at all of them, for other machines too.
-        port: 0: any that is free.
-        settings: limits, and who may ask. The tokens may stand in the environment: SSD_KERAS_TOKEN,
+        model: A .keras file, a run folder or an exported artefact.
+        host: The address of this machine to listen at; 0.0.0.0: at all of them, for other machines too.
+        port: The port to listen at; 0: any that is free.
+        settings: Limits, and who may ask. The tokens may stand in the environment: SSD_KERAS_TOKEN,
             LABEL_STUDIO_TOKEN.
-        precision: of the computation: bfloat16 is for OpenVINO artefacts, where the processor has it.
-        log_requests: write a line for each request.
-        output: how to print.
+        precision: Precision of the computation: bfloat16 is for OpenVINO artefacts, where the processor has
+            it.
+        log_requests: Write a line for each request.
+        output: How to print.
     """
     output = output or Output()
     chosen = with_secrets(settings or ServerSettings(), os.environ)

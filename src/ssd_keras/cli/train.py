@@ -10,10 +10,13 @@ from cyclopts import Parameter
 from ssd_keras.cli.options import Output, note, print_json
 from ssd_keras.cli.processes import Processes, run_watched
 from ssd_keras.cli.running import run_recipe
-from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe
+from ssd_keras.errors import InputError
+from ssd_keras.training.recipe import Recipe, is_recipe, make_recipe, read_recipe
 
 if TYPE_CHECKING:
     from ssd_keras.training.trainer import Run
+
+YAML = (".yaml", ".yml")
 
 Settings = Annotated[Recipe, Parameter(name="*")]
 
@@ -29,20 +32,32 @@ def train(
     """Train a detector from a recipe, or from flags alone.
 
     Args:
-        recipe: a YAML file of settings, whose keys are the flags below; flags given as well have precedence.
-        settings: what to train on what, and how.
-        processes: on which hosts.
-        output: how to print.
+        recipe: A YAML file of settings, whose keys are the flags below; flags given as well have precedence.
+        settings: What to train on what, and how.
+        processes: On which hosts.
+        output: How to print.
     """
     output, processes = output or Output(), processes or Processes()
     changes = settings.model_dump(exclude_unset=True) if settings else {}
     chosen = read_recipe(recipe, **changes) if recipe else make_recipe(changes, "ssd train")
+    _check_order(recipe, chosen)
     if processes.is_watcher():
         run_watched(processes, str(chosen.out or "RUN"))
         return
     run = run_recipe(chosen, output.json, processes)
     if not processes.process:
         print_run(run, output)
+
+
+def _check_order(recipe: Path | None, chosen: Recipe) -> None:
+    """Raise `InputError` where the recipe stands behind `--data`, which takes all that follows."""
+    if recipe is None:
+        for path in chosen.data[1:]:
+            if path.suffix in YAML and is_recipe(path):
+                raise InputError(
+                    f"{path} is a recipe, and stands among the data sets: write it first, as in 'ssd train "
+                    f"{path} --data {chosen.data[0]}'"
+                )
 
 
 def print_run(run: Run, output: Output) -> None:

@@ -10,21 +10,22 @@ import cyclopts
 from cyclopts import Parameter
 
 from ssd_keras.backend import import_keras_quietly
-from ssd_keras.cli.commands import as_examples
+from ssd_keras.cli.commands import WEIGHTS, as_examples, shown_default
 from ssd_keras.cli.options import Output, checked_image_size, note, print_json
 from ssd_keras.errors import InputError
 
+IMPORTING = "ssd weights import VGG_VOC0712_SSD_300x300.caffemodel --out voc.keras"
+SELECTING = "ssd weights select-classes voc.keras --classes car,bus --out traffic.keras"
+
 app = cyclopts.App(
     name="weights",
-    help="Bring weights along from other projects, or keep some classes.",
-    default_parameter=Parameter(consume_multiple=True, negative_iterable=()),
+    help=WEIGHTS,
+    help_epilogue=as_examples(f"{IMPORTING}\n{SELECTING}"),
+    default_parameter=Parameter(consume_multiple=True, negative_iterable=(), show_default=shown_default),
 )
 
 
-@app.command(
-    name="import",
-    help_epilogue=as_examples("ssd weights import VGG_VOC0712_SSD_300x300.caffemodel --out voc.keras"),
-)
+@app.command(name="import", help_epilogue=as_examples(IMPORTING))
 def import_(
     file: Path,
     /,
@@ -43,17 +44,19 @@ def import_(
     """Make a detector with the weights of a Caffe, Keras 2 or PyTorch SSD.
 
     Args:
-        file: a .caffemodel, HDF5 (.h5), .pth or .safetensors file, recognised by its content.
-        model: the network, such as ssd300_vgg16; by default recognised by its layers.
-        out: the .keras file to write; by default named after FILE, in the working directory.
-        class_names: as many as the file has; by default VOC's or COCO's where the number fits.
-        anchors: one of the model's sets, such as voc or coco; by default what the file says, or usual sizes.
-        image_size: height and width of the network's input; by default the model's.
-        variances: of the offsets, as the network was trained with; by default the model's.
-        channels: order that the network of the file takes; by default what is usual for its kind.
-        batch_norm: for ssd300_mobilenet, build it with or without; by default as the file has it.
-        allow_missing: begin layers anew that the file does not have.
-        output: how to print.
+        file: A .caffemodel, HDF5 (.h5), .pth or .safetensors file, recognised by its content.
+        model: Name of a preset, such as ssd300_vgg16; by default recognised by the layers of the file.
+        out: The .keras file to write; by default named after FILE, in the working directory.
+        class_names: Names of the classes, as many as the file has; by default VOC's or COCO's where the
+            number fits.
+        anchors: One of the model's sets, such as voc or coco; by default what the file says, or usual sizes.
+        image_size: Height and width of the network's input; by default the model's.
+        variances: Scale of the offsets that the network was trained with; by default the model's.
+        channels: Order of the colours that the file's network takes; by default what is usual for its kind.
+        batch_norm: For ssd300_mobilenet: its batch normalization merged into the convolutions, or separate;
+            by default as the file has it.
+        allow_missing: Begin layers anew that the file does not have.
+        output: How to print.
     """
     output = output or Output()
     if file.suffix == ".keras":
@@ -86,9 +89,7 @@ def import_(
     _say_what_was_made(out, imported.model)
 
 
-@app.command(
-    help_epilogue=as_examples("ssd weights select-classes voc.keras --classes car,bus --out traffic.keras")
-)
+@app.command(help_epilogue=as_examples(SELECTING))
 def select_classes(
     model: Path,
     /,
@@ -100,10 +101,11 @@ def select_classes(
     """Keep the heads of some classes of a trained detector, in the order given, and add new ones.
 
     Args:
-        model: a .keras file or a run folder.
-        classes: separated by commas; those that the model does not know begin with fresh weights.
-        out: the .keras file to write; by default named after MODEL, in the working directory.
-        output: how to print.
+        model: A .keras file or a run folder.
+        classes: Class names, separated by commas; new ones, which the model does not know, begin with fresh
+            weights.
+        out: The .keras file to write; by default named after MODEL, in the working directory.
+        output: How to print.
     """
     output = output or Output()
     out = _free_place(out or Path(f"{model.stem}_selected.keras"))

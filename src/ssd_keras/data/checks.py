@@ -82,7 +82,7 @@ def check_box(
             return None, f"lies outside of the image ({size[1]} × {size[0]}) and is left out"
         if max(abs(a - b) for a, b in zip(uncut, box, strict=True)) > EDGE_TOLERANCE:
             faults.append(f"reaches out of the image ({size[1]} × {size[0]}) and is cut off at its edge")
-    return box, " and ".join(faults) or None
+    return box, "; it ".join(faults) or None
 
 
 def _numbers(corners: Sequence[float | str | None]) -> tuple[list[float] | None, str | None]:
@@ -110,12 +110,9 @@ def _fault_of_text(corners: Sequence[float | str | None]) -> str:
 
 def _swapped(box: Box) -> list[str]:
     x0, y0, x1, y1 = box
-    faults = []
-    if x0 > x1:
-        faults.append(f"has its corners swapped (xmin {_shown(x0)} > xmax {_shown(x1)}), which was put right")
-    if y0 > y1:
-        faults.append(f"has its corners swapped (ymin {_shown(y0)} > ymax {_shown(y1)}), which was put right")
-    return faults
+    swapped = [f"xmin {_shown(x0)} > xmax {_shown(x1)}"] if x0 > x1 else []
+    swapped += [f"ymin {_shown(y0)} > ymax {_shown(y1)}"] if y0 > y1 else []
+    return [f"has swapped corners ({', '.join(swapped)}) and is read the other way round"] if swapped else []
 
 
 def _cut(box: Box, size: tuple[int, int]) -> Box:

@@ -65,8 +65,8 @@ def convert_dataset(
         chosen.write(target, splits, dataset.class_names, **options)
         return
     if packing.pixels or packing.size:
-        packs = " and ".join(known.name for known in FORMATS if known.is_pack)
-        raise InputError(f"{to} keeps image files as they are: resized images and pixels are for {packs}")
+        packs = " or ".join(known.name for known in FORMATS if known.is_pack)
+        raise InputError(f"{to} keeps image files as they are: leave pixels and size out, or take {packs}")
     with _unfinished_folder(target) as unfinished:
         chosen.write(unfinished, splits, dataset.class_names, **options)
 

@@ -107,7 +107,7 @@ class TrainingLoader:
         if self.batch_size % self.shard[1]:
             raise InputError(
                 f"a batch of {self.batch_size} images cannot be divided among {self.shard[1]} processes: "
-                "choose a multiple of that as batch_size"
+                f"choose a multiple of {self.shard[1]} as batch_size"
             )
         mixed = getattr(self.augmentation, "most_samples", 1)  # only chains of operations add objects
         most = mixed * max(len(sample.ground_truth) for sample in self.samples)
@@ -196,7 +196,8 @@ class TrainingLoader:
                 raise
             except InputError as error:
                 errors[sample.name] = str(error)
-        raise InputError(f"no image of the split can be read; the first: {next(iter(errors.values()))}")
+        first = next(iter(errors.values()))
+        raise InputError(f"no image of the train split can be read; the first: {first}")
 
     def _augment_one(self, index: int, sample: Sample, rng: np.random.Generator) -> AugmentedSample:
         try:

@@ -38,7 +38,8 @@ def split_by_fractions(dataset: Dataset, fractions: Mapping[str, float], seed: i
         raise InputError(f"fractions {_shown(fractions)} add up to {sum(fractions.values()):g}: make it 1")
     groups = _groups_of_identical(_all_samples(dataset))
     if len(groups) < len(fractions):
-        raise InputError(f"{len(groups)} different images cannot fill {len(fractions)} splits: add images")
+        images = counted(len(groups), "different image")
+        raise InputError(f"{images} cannot fill {len(fractions)} splits: add images, or ask for fewer splits")
     order = np.random.default_rng(seed).permutation(len(groups))
     ends = np.rint(np.cumsum(list(fractions.values())) * len(groups)).astype(int)
     ends = _each_at_least_one(ends.tolist(), len(groups))

@@ -75,7 +75,7 @@ def _load_in_float32(file: Path) -> SSD:
         model = load_model(file)
     except InputError as error:
         raise InputError(
-            f"{error}; an export is made in a process of its own, which knows no layers but those of Keras"
+            f"{error}; an export cannot have them, as its own process knows no layers but those of Keras"
         ) from error
     if model.input_shape[-1] != 3:
         raise InputError(

@@ -123,7 +123,7 @@ def build_on_backbone(
         options["network"] = network
     elif isinstance(features, str):
         if not names_function(features):
-            raise InputError(f"base network {features!r}: give 'keras:NAME' or 'FILE.py:FUNCTION'")
+            raise InputError(f"backbone {features!r} is unknown: give 'keras:NAME' or 'FILE.py:FUNCTION'")
         features = load_function(features, "base network")
     backbone = _build_backbone(name, features, (*image_size, channels), weights, options)
     if not isinstance(anchors, Anchors):
@@ -179,7 +179,9 @@ def _build_backbone(
         if "weights" not in inspect.signature(features).parameters:
             raise InputError(f"model {name} has no ImageNet weights: leave 'weights' out")
         if input_shape[2] != 3:
-            raise InputError(f"ImageNet weights are for images of 3 channels, not {input_shape[2]}")
+            raise InputError(
+                f"ImageNet weights are for images of 3 channels, not {input_shape[2]}: leave 'weights' out"
+            )
         options = {**options, "weights": weights}
     is_of_user = not features.__module__.startswith("ssd_keras.")
     try:
@@ -200,12 +202,12 @@ def _fault_of_user(name: str, error: Exception) -> InputError:
 
 def _fault_of_network(name: str, input_shape: tuple[int, int, int], error: Exception) -> Exception:
     if isinstance(error, TypeError):
-        return InputError(f"model {name} does not take these backbone_options ({error}): see its function")
+        return InputError(f"model {name} does not take these backbone_options ({error}): correct them")
     if isinstance(error, ValueError):
         height, width, _ = input_shape
         reason = str(error).strip().splitlines()[0][:200]
         return InputError(
-            f"model {name} cannot be built for images of {height}x{width} ({reason}): give it larger images"
+            f"model {name} cannot be built for images of {height}x{width} ({reason}): choose a larger size"
         )
     if "URL fetch failure" in str(error):  # what Keras raises where a download fails
         return InputError(
@@ -243,6 +245,6 @@ def _changed(model: str, anchors: Anchors, changes: Mapping[str, Any] | None) ->
     for name in changes or {}:
         if name not in known:
             raise InputError(
-                f"the anchors of model {model} have no {name!r}, only {', '.join(sorted(known))}"
+                f"the anchors of model {model} have no {name!r}: give one of {', '.join(sorted(known))}"
             )
     return dataclasses.replace(anchors, **(changes or {}))

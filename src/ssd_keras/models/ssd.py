@@ -150,7 +150,7 @@ class SSD(keras.Model):
             training: not used.
         """
         if y is None or y_pred is None:
-            raise ValueError("SSD is trained on (images, {'boxes', 'labels'})")
+            raise ValueError("no boxes and labels to train on: give fit (images, {'boxes': …, 'labels': …})")
         anchors = ops.convert_to_tensor(self.anchor_boxes)
         targets = make_targets(
             anchors,
@@ -192,7 +192,7 @@ class SSD(keras.Model):
         if channels != 3:
             raise InputError(
                 f"model {self.name} takes images of {channels} channels, photographs have 3: "
-                "give batches of its own to detect_batch"
+                f"give batches with {channels} channels to detect_batch"
             )
         return detect_photographs(self.detect_batch, self.image_size, images, threshold, fast, batch_size)
 

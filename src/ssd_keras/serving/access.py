@@ -30,7 +30,7 @@ def token_needed(settings: ServerSettings) -> list[Dependency]:
         if not hmac.compare_digest(shown, token):
             raise Refusal(
                 UNAUTHORIZED,
-                "the token is wrong: correct it" if shown else NO_TOKEN,
+                "the token is wrong: send the one that the server was started with" if shown else NO_TOKEN,
                 {"WWW-Authenticate": "Bearer"},
             )
 

@@ -91,7 +91,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 async def detect(
     request: Request,
     threshold: Annotated[
-        float | None, Query(ge=0, le=1, description="The lowest score of an object.")
+        float | None,
+        Query(ge=0, le=1, description="Lowest score of an object; by default the server's threshold."),
     ] = None,
 ) -> JSONResponse:
     """Find objects in one image or several."""

@@ -154,7 +154,10 @@ class _Parts:
         if _decoded(options.get(b"name", b"")) != FIELD:
             self._others += 1
             if self._others > MOST_OTHER_PARTS:
-                raise Refusal(TOO_LARGE, f"the form has more than {MOST_OTHER_PARTS} fields beside {FIELD!r}")
+                raise Refusal(
+                    TOO_LARGE,
+                    f"the form has more than {MOST_OTHER_PARTS} fields beside {FIELD!r}: leave them out",
+                )
             return
         if len(self.uploads) == self._settings.max_images:
             raise Refusal(

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 
-from ssd_keras.data.checks import shown_text
+from ssd_keras.data.checks import counted, shown_text
 from ssd_keras.data.loader import THREADS
 from ssd_keras.detections import Detections
 from ssd_keras.inference.detecting import usual_batch_size
@@ -124,7 +124,7 @@ class DetectionService:
             seconds = self.retry_after()
             raise Refusal(
                 TOO_MANY,
-                f"the queue is full ({self.taken} images): ask again in {seconds} s",
+                f"the queue is full ({counted(self.taken, 'image')}): ask again in {seconds} s",
                 {"Retry-After": str(seconds)},
             )
 

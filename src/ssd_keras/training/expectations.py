@@ -68,7 +68,7 @@ def say_what_is_missing(model: SSD, split: Split, batch_size: int) -> None:
     """Log what a split cannot teach a detector."""
     if len(split) < batch_size:
         logger.info(
-            "batch_size %d is more than the images there are (%d): a step shows them repeatedly",
+            "batch_size %d is more than the images there are (%d): a step shows them repeatedly, lower it",
             batch_size,
             len(split),
         )
@@ -76,7 +76,7 @@ def say_what_is_missing(model: SSD, split: Split, batch_size: int) -> None:
     counts = np.bincount(np.concatenate(labels), minlength=len(model.class_names))
     missing = [name for name, count in zip(model.class_names, counts, strict=True) if not count]
     if missing:
-        logger.info("no example of %s to learn from in split %r", ", ".join(missing), split.name)
+        logger.info("split %r has no object of %s to learn from", split.name, ", ".join(missing))
     _say_what_anchors_miss(model, split)
 
 

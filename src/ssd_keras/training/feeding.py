@@ -66,13 +66,14 @@ def _refuse_unused(settings: AugmentationSettings) -> None:
         if name not in USED[settings.chain]:
             chains = ", ".join(chain for chain, used in USED.items() if name in used)
             raise InputError(
-                f"augmentation: the chain {settings.chain} has no {name} (of {chains}): leave it out"
+                f"augmentation: the chain {settings.chain} has no {name}, only {chains}: leave it out"
             )
 
 
 def _operation_chain(settings: AugmentationSettings, split: Split) -> OperationChain:
     if settings.chain != "ssd":
-        raise InputError(f"augmentation: operations stand in place of a chain: leave {settings.chain!r} out")
+        chain = f"chain: {settings.chain}"
+        raise InputError(f"augmentation: operations stand in place of a chain: leave {chain!r} out")
     assert settings.operations is not None
     as_recipe_entries(settings.operations)  # before a run folder is made, whose recipe is to hold them
     entries = [

@@ -61,7 +61,7 @@ def _called(name: str, model: SSD, setting: str) -> list[keras.layers.Layer]:
     found = [layer for layer in _layers(model) if _is_meant(name, layer, model)]
     if not found:
         known = ", ".join(layer.name for layer in _layers(model) if layer.weights)
-        raise InputError(f"{setting}: no layer is called {name!r}; there are {BACKBONE}, {known}")
+        raise InputError(f"{setting}: no layer is called {name!r}: choose from {BACKBONE}, {known}")
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -62,8 +63,34 @@ WANTED = {
     "model_type": "write its keys below it, as in {key: value}",
     "model_attributes_type": "write its keys below it, as in {key: value}",
     "dict_type": "write its keys below it, as in {key: value}",
+    "int_type": "give a whole number",
+    "int_parsing": "give a whole number",
+    "int_from_float": "give a whole number",
+    "float_type": "give a number",
+    "float_parsing": "give a number",
+    "bool_type": "give true or false",
+    "bool_parsing": "give true or false",
+    "string_type": "give a text",
+    "path_type": "give a path",
+    "string_pattern_mismatch": "give a link such as http://127.0.0.1:8080",
 }
 """What pydantic says in Python's words, in those of a recipe."""
+
+KIND = re.compile(r"(int|float|constrained-.*|(tuple|literal)\[.*)$")
+"""What pydantic puts among the keys where a value may be of several kinds."""
+
+SECRETS = ("token", "label_studio_token")
+"""Settings whose value stands in no message."""
+
+
+NOT_SET_HERE = {
+    **dict.fromkeys(
+        ("class_weight", "class_weights"),
+        "classes have no weights in the loss: docs/guides/class_imbalance.md says what helps rare ones",
+    ),
+    "lr": "write learning_rate, on the command line --learning-rate",
+}
+"""What other programs can set, or call otherwise, and what to do here in place of it."""
 
 
 class Recipe(BaseModel):
@@ -75,10 +102,11 @@ class Recipe(BaseModel):
         (), description="The data set: a folder or file of any known format, or several to be taken together."
     )
     train_split: str | None = Field(
-        None, description="Trained on; by default 'train', or all there is. Several: trainval+test."
+        None,
+        description="Split to learn from; by default 'train', or all there are. Several: trainval+test.",
     )
     val_split: str | None = Field(
-        None, description="Evaluated during training; by default 'val' if it exists."
+        None, description="Split to evaluate on during training; by default 'val' if it exists."
     )
     class_names: Names | None = Field(None, description="Fix the classes and their order.")
     include_classes: Names | None = Field(
@@ -87,7 +115,7 @@ class Recipe(BaseModel):
     exclude_difficult: bool = Field(False, description="Leave out objects marked as difficult.")
     exclude_truncated: bool = Field(False, description="Leave out objects marked as truncated.")
 
-    model: str = Field("ssd7", description="Name of a preset.")
+    model: str = Field("ssd7", description="Name of a preset, such as ssd7 or ssd300_vgg16.")
     backbone: str | None = Field(
         None,
         description="In place of a preset: keras:NAME of a keras.applications network, or FILE.py:FUNCTION.",
@@ -122,19 +150,20 @@ class Recipe(BaseModel):
         None,
         ge=0,
         le=1,
-        description="IoU from which an unmatched anchor is no background; default: preset's.",
+        description="IoU with an object from which an unmatched anchor is neutral, no background; by default "
+        "the preset's.",
     )
 
     epochs: PositiveInt = Field(50, le=1_000_000, description="How often every image is shown.")
-    batch_size: PositiveInt = Field(16, description="Images a step.")
+    batch_size: PositiveInt = Field(16, description="Images of a training step.")
     accumulate: PositiveInt = Field(
         1, description="Steps whose gradients are averaged before the weights move, for large batches."
     )
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field(
-        "adam", description="What moves the weights."
+        "adam", description="The method that moves the weights."
     )
-    momentum: float = Field(0.9, ge=0, lt=1, description="Of sgd and rmsprop.")
-    learning_rate: PositiveFloat = Field(1e-3, description="The highest one of the schedule.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd and rmsprop.")
+    learning_rate: PositiveFloat = Field(1e-3, description="Highest learning rate of the schedule.")
     learning_rate_factors: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
         description="Factors of the learning rate for some weights: bias, or layers as in freeze.",
@@ -146,26 +175,34 @@ class Recipe(BaseModel):
         1.0, ge=0, le=1_000_000, description="Epochs in which the learning rate rises from 0."
     )
     milestones: Annotated[tuple[Epoch, ...], AfterValidator(_as_ascending)] = Field(
-        (), description="multi_step: epochs after which the learning rate falls."
+        (), description="For multi_step: epochs after which the learning rate falls."
     )
     decay_factor: float = Field(
-        0.1, gt=0, lt=1, description="multi_step and plateau: what the learning rate is multiplied by."
+        0.1, gt=0, lt=1, description="For multi_step and plateau: what the learning rate is multiplied by."
     )
     plateau_patience: PositiveInt = Field(
-        10, description="plateau: epochs without a better score after which the learning rate falls."
+        10, description="For plateau: epochs without a better score after which the learning rate falls."
     )
     early_stopping: PositiveInt | None = Field(
         None, description="Stop after so many epochs without a better score."
     )
     weight_decay: float = Field(
-        0.0, ge=0, description="On kernels only; for sgd and rmsprop added to the gradient, as in Caffe."
+        0.0,
+        ge=0,
+        description="How fast the weights of kernels shrink; for sgd and rmsprop added to the gradient, as "
+        "in Caffe.",
     )
     ema_momentum: float | None = Field(
-        None, gt=0, lt=1, description="Average the weights over the steps, and use the average."
+        None,
+        gt=0,
+        lt=1,
+        description="Use a moving average of the weights, which keeps this share of itself at each step.",
     )
-    max_gradient_norm: PositiveFloat | None = Field(10.0, description="Longer gradients are shortened.")
+    max_gradient_norm: PositiveFloat | None = Field(
+        10.0, description="Shorten gradients that are longer than this; null: never."
+    )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="Of the network; matching, loss and decoding are always float32."
+        "float32", description="Precision of the network; matching, loss and decoding are always float32."
     )
     loss: LossSettings = Field(default_factory=LossSettings)
     decoding: DecodingSettings = Field(default_factory=DecodingSettings)
@@ -181,18 +218,20 @@ class Recipe(BaseModel):
         description="Keep images in memory: their encoded bytes, which changes no batch; or their pixels, "
         "for which a large JPEG is decoded in full, not at a fraction of its size.",
     )
-    cache_mb: PositiveInt = Field(2048, description="At most so many megabytes of images, of all processes.")
+    cache_mb: PositiveInt = Field(
+        2048, description="For cache: at most so many megabytes of images, of all processes together."
+    )
 
     evaluate_every: PositiveInt = Field(5, description="Epochs between two evaluations on the val split.")
     protocol: Literal["voc07", "voc10", "coco"] = Field(
         "voc10", description="How average precision is measured."
     )
     save_minutes: float = Field(
-        10.0, ge=0, description="Time after which all is saved within an epoch, to resume from there."
+        10.0, ge=0, description="Minutes after which all is saved within an epoch, to resume from there."
     )
     tensorboard: bool = Field(False, description="Also write the log for TensorBoard.")
     seed: int = Field(
-        0, ge=0, lt=2**32, description="Fixes the initial weights, the order and the augmentation."
+        0, ge=0, lt=2**32, description="Fixes the initial weights, the order of images and the augmentation."
     )
     out: Path | None = Field(None, description="The run folder; by default a new one in runs/.")
 
@@ -231,6 +270,15 @@ def read_recipe(path: Path, **changes: Any) -> Recipe:
     return make_recipe(_merged(values, changes), str(path))
 
 
+def is_recipe(path: Path) -> bool:
+    """Tell whether a file can be read as a recipe."""
+    try:
+        read_recipe(path)
+    except InputError:
+        return False
+    return True
+
+
 def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:
     """Check settings; `InputError` names the first that is wrong, and `where` it stood."""
     try:
@@ -240,17 +288,45 @@ def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:
 
 
 def what_is_wrong(error: ValidationError) -> str:
-    """Say in one line which setting is wrong, its value, and what it should be."""
-    first = error.errors()[0]
-    path = [part for part in first["loc"] if not str(part).startswith("constrained-")]
-    key = ".".join(map(str, path))
+    """Say in one line which setting is wrong, its value, and what it should be.
+
+    A secret is not shown.
+    """
+    errors = error.errors()
+    first, path = errors[0], _key_path(errors[0])
+    key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        return f"there is no setting {key!r}{_nearest(first['loc'])}: see 'ssd train --help'"
+        advice = NOT_SET_HERE.get(path[-1], "see 'ssd train --help'")
+        return f"there is no setting {key!r}{_nearest(first['loc'])}: {advice}"
     if first["type"] == "missing":  # of a list of a fixed length
-        key, said = key.rpartition(".")[0] or key, "values are missing"
+        missing = sum(one["type"] == "missing" for one in errors if _key_path(one)[:-1] == path[:-1])
+        key, said = ".".join(path[:-1]) or key, f"give {len(first['input']) + missing} values"
     else:
-        said = WANTED.get(first["type"], first["msg"].removeprefix("Value error, ").lower())
-    return f"{key} is {first['input']!r}: {said}" if key else said
+        said = " or ".join(dict.fromkeys(_wanted(one) for one in errors if _key_path(one) == path))
+    if not key or path[-1] in SECRETS:
+        return f"{key}: {said}" if key else said
+    return f"{key} is {first['input']!r}: {said}"
+
+
+def _key_path(error: Any) -> list[str]:
+    """Give the keys that lead to what is wrong, without pydantic's names of the kinds that it could be."""
+    first, *others = map(str, error["loc"] or ("",))
+    return [first, *(part for part in others if not KIND.match(part))]
+
+
+def _wanted(error: Any) -> str:
+    """Say what a value should be, in the words of a recipe."""
+    if error["type"] == "too_long":
+        return f"give {error['ctx']['max_length']} values"
+    if error["type"] == "too_short":
+        return f"give {error['ctx']['min_length']} or more"
+    if error["type"] == "literal_error":
+        return f"give {error['ctx']['expected']}"
+    if error["type"].startswith(("greater_than", "less_than")):
+        return str(error["msg"]).replace("Input should be", "give a number")
+    if error["type"] == "value_error":
+        return str(error["msg"].removeprefix("Value error, "))
+    return str(WANTED.get(error["type"], error["msg"].lower()))
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -278,6 +354,8 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
 def _nearest(path: tuple[int | str, ...]) -> str:
     """Name the setting that was probably meant, of the group where an unknown one stands."""
     model: Any = Recipe
+    if path[-1] in NOT_SET_HERE:
+        return ""
     for part in path[:-1]:
         model = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
         if not (isinstance(model, type) and issubclass(model, BaseModel)):

@@ -88,7 +88,8 @@ def write_report(folder: RunFolder, val_split: Split | None) -> Path:
         raise
     except Exception as error:
         raise InputError(
-            f"{page} cannot be made ({type(error).__name__}: {error}): all else of the run is in its folder"
+            f"{page} cannot be made ({type(error).__name__}: {error}): try 'ssd report {folder.path}'; all "
+            "else of the run is in its folder"
         ) from error
     return page
 

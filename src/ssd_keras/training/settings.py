@@ -53,12 +53,12 @@ class PreprocessingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     mean: float | tuple[float, float, float] | None = Field(
-        None, description="One number, or one for red, green and blue."
+        None, description="Subtracted from the pixels: one number, or one each for red, green and blue."
     )
     scale: PositiveFloat | tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
-        None, description="The factor after that, one or three."
+        None, description="The factor after that: one number, or one each for red, green and blue."
     )
-    to_bgr: bool | None = Field(None, description="Blue first, as networks from Caffe want it.")
+    to_bgr: bool | None = Field(None, description="Give blue first, as networks from Caffe want it.")
 
 
 class DecodingSettings(BaseModel):
@@ -73,7 +73,7 @@ class DecodingSettings(BaseModel):
     candidates: PositiveInt | None = Field(
         None, description="How many of a class's best boxes go into the suppression."
     )
-    max_detections: PositiveInt | None = Field(None, description="Of an image, at most.")
+    max_detections: PositiveInt | None = Field(None, description="Most detections of an image.")
 
 
 class AugmentationSettings(BaseModel):
@@ -91,13 +91,19 @@ class AugmentationSettings(BaseModel):
         "or FILE.py:FUNCTION of a sample.",
     )
     expand_probability: float = Field(
-        0.5, ge=0, le=1, description="ssd: how often the image is made smaller."
+        0.5, ge=0, le=1, description="For the chain ssd: probability that the image is made smaller."
     )
-    expand_max_ratio: float = Field(4.0, ge=1, description="ssd: at most how many times smaller.")
-    crop_min_scale: float = Field(0.3, ge=0.01, le=1, description="ssd: smallest side of a crop.")
-    horizontal_flip: float = Field(0.5, ge=0, le=1, description="Probability.")
+    expand_max_ratio: float = Field(
+        4.0, ge=1, description="For the chain ssd: how many times smaller, at most."
+    )
+    crop_min_scale: float = Field(
+        0.3, ge=0.01, le=1, description="For the chain ssd: smallest side of a crop, relative to the image's."
+    )
+    horizontal_flip: float = Field(
+        0.5, ge=0, le=1, description="Probability that left and right change sides."
+    )
     vertical_flip: float | None = Field(
-        None, ge=0, le=1, description="Probability; by default 0, and 0.5 of satellite."
+        None, ge=0, le=1, description="Probability of turning upside down; by default 0, in satellite 0.5."
     )
 
     @field_serializer("operations")
@@ -115,19 +121,28 @@ class LossSettings(BaseModel):
     classification: Literal["softmax", "focal"] | None = Field(
         None, description="Cross-entropy with hard negatives, or focal loss over all anchors."
     )
-    focal_gamma: float | None = Field(None, ge=0, description="How much sure anchors count less.")
+    focal_gamma: float | None = Field(
+        None, ge=0, description="For focal loss: how strongly anchors that are sure count less."
+    )
     focal_alpha: float | None = Field(
-        None, gt=0, lt=1, description="Weight of objects; background has the rest. null: both weigh 1."
+        None,
+        gt=0,
+        lt=1,
+        description="For focal loss: weight of objects; background has the rest. null: both 1.",
     )
     label_smoothing: float | None = Field(
-        None, ge=0, lt=1, description="Probability spread over all classes."
+        None, ge=0, lt=1, description="Part of each target that is spread evenly over all classes."
     )
     location: Literal["smooth_l1", "giou", "diou", "ciou"] | None = Field(
-        None, description="Distance of the offsets, or of the boxes."
+        None, description="Compare offsets (smooth_l1), or boxes by a kind of IoU."
     )
-    location_weight: float | None = Field(None, ge=0, description="Of the second term against the first.")
+    location_weight: float | None = Field(
+        None, ge=0, description="Weight of the location loss; the confidence loss has 1."
+    )
     negatives: Literal["image", "batch"] | None = Field(
-        None, description="Choose the hardest of each image, as the original, or of the whole batch."
+        None, description="Count the hardest negatives of each image, as the original, or of the whole batch."
     )
-    neg_pos_ratio: float | None = Field(None, ge=0, description="Negatives per matched anchor, at most.")
-    min_negatives: int | None = Field(None, ge=0, description="With negatives: batch, at least so many.")
+    neg_pos_ratio: float | None = Field(None, ge=0, description="Most negatives per matched anchor.")
+    min_negatives: int | None = Field(
+        None, ge=0, description="For negatives of the batch: count at least so many."
+    )

@@ -129,7 +129,7 @@ def resume(
         if training.progress.digest != now.digest:
             raise InputError(
                 f"{path} was trained on other images or labels than there are now: a run goes on only with "
-                f"its own data; to train on with these, ssd train --weights {path} --out ANOTHER"
+                f"its own data; to train on with these, ssd train --data DATA --weights {path} --out ANOTHER"
             )
         step = training.progress.step
         if hosts.share("step", step) != step:

@@ -80,7 +80,7 @@ def variables_by_name(model: SSD) -> dict[str, Any]:
 
 def _check_values(tensor: NDArray[np.float32], name: str, where: str) -> None:
     if not np.isfinite(tensor).all():
-        raise InputError(f"{where}: {name} holds values that are not finite: take weights from before that")
+        raise InputError(f"{where}: {name} holds values that are not finite: take those of an earlier epoch")
     if name.endswith("/moving_variance") and (tensor < -CAFFE_BATCH_NORM["epsilon"]).any():
         raise InputError(f"{where}: {name} holds negative variances: the file is damaged, fetch it again")
 

@@ -156,7 +156,7 @@ def _choose_preset(path: Path, file: WeightsFile, wanted: str | None) -> str:
     layers = {name.split("/")[0] for name in file.tensors}
     recognised = next((preset for mark, preset in MARKS.items() if mark in layers), None)
     if wanted is None and recognised is None:
-        raise InputError(f"{path} ({file.kind}) is of no network that is recognised: name it with --model")
+        raise InputError(f"{path} ({file.kind}) is of no known network: name the preset with --model")
     if wanted is not None and file.sources and recognised not in (None, wanted):
         find_preset(wanted)
         raise InputError(

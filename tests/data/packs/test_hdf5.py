@@ -278,8 +278,8 @@ def test_what_is_wrong_in_a_file_of_2018_is_named(tmp_path):
     np.testing.assert_array_equal(data["all"][0].ground_truth.boxes_px, [(1, 1, 30, 15)])
     assert data["all"][0].ground_truth.difficult.tolist() == [True]
     said = [problem.problem for problem in data.problems]
-    assert "1 images have not one value" in said[0]
-    assert "2 boxes have a class id below 1" in said[1]
+    assert "not one value for each box in 1 image:" in said[0]
+    assert "left out 2 boxes with a class id below 1" in said[1]
     assert "reaches out of the image (30 × 20)" in said[2]
     assert "no width" in said[3]
 

@@ -491,7 +491,7 @@ def test_large_files_are_recognised_by_their_ends(data_set, order):
         ([[10, 20, 20, 20]], [], "not four numbers"),
         ({"x": 1, "y": 2, "w": 3, "h": 4}, [], "not four numbers"),
         ("abcd", [], "not four numbers"),
-        (7, [], "box 7 has a bbox of not four numbers (7) and is left out"),
+        (7, [], "box 7 has a bbox that is not four numbers (7) and is left out"),
     ],
 )
 def test_faulty_boxes(data_set, bbox, read, said):
@@ -522,9 +522,9 @@ def test_one_pixel_beyond_the_edge_is_cut_off_silently(data_set):
         (thing(of=1.5), "has no usable image_id"),
         (thing(of=True), "has no usable image_id"),
         (thing(of={}), "has no usable image_id"),
-        ({"id": 3, "image_id": 1, "category_id": 1}, "1 annotations have no bbox"),
-        ("text", "box 1 has a bbox of not four numbers"),
-        (None, "box 1 has a bbox of not four numbers"),
+        ({"id": 3, "image_id": 1, "category_id": 1}, "has 1 annotation without bbox, left out"),
+        ("text", "box 1 has a bbox that is not four numbers"),
+        (None, "box 1 has a bbox that is not four numbers"),
     ],
 )
 def test_faulty_annotations_are_left_out(data_set, entry, said):
@@ -665,7 +665,7 @@ def test_problems_beyond_reason_are_counted_only(data_set, monkeypatch):
     data_set.add(*[5] * 10, thing())
     data = read_coco(data_set.root)
     assert len(data.problems) == 4
-    assert "has 7 problems more than are listed" in data.problems[-1].problem
+    assert "has 7 more problems, not listed" in data.problems[-1].problem
 
 
 def test_too_many_categories_are_an_error(data_set, monkeypatch):

@@ -247,8 +247,8 @@ def test_images_that_the_splits_do_not_name_are_told(folder):
     assert len(data["train"]) == 1
     told = [problem.problem for problem in data.problems]
     assert told == [
-        "1 images (the first: 'b.jpg') which are in no split, and are left out",
-        "1 images (the first: 'gone.jpg') in its splits that have no labels of use",
+        "names no split for 1 image (the first: 'b.jpg'), left out",
+        "names 1 image (the first: 'gone.jpg') in its splits, without labels of use",
     ]
 
 
@@ -286,7 +286,7 @@ def test_many_faulty_rows_are_counted(folder):
     folder.write({"a.jpg": np.zeros((1000, 6))})
     data = read_pickle(folder.file)
     assert len(data.problems) == 11
-    assert "990 more rows of a.jpg are faulty" in data.problems[-1].problem
+    assert "990 more faulty rows of a.jpg" in data.problems[-1].problem
 
 
 @pytest.mark.parametrize(

@@ -463,7 +463,7 @@ def test_many_faulty_lines_are_counted(yolo):
     data = read_yolo(yolo.root)
     assert len(only_truth(data)) == 1
     assert len(data.problems) == 11
-    assert "990 more lines are faulty" in data.problems[-1].problem
+    assert "has 990 more faulty lines" in data.problems[-1].problem
 
 
 @pytest.mark.parametrize(

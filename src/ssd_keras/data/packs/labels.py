@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.classes import checked_class_names, label_of
-from ssd_keras.data.checks import BOX_ADVICE, check_box
+from ssd_keras.data.checks import BOX_ADVICE, check_box, counted
 from ssd_keras.data.images import StoredImage
 from ssd_keras.data.packs.contents import ENCODED, LARGEST_IMAGE, About, DamagedError
 from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
@@ -167,7 +167,8 @@ def _checked_boxes(
             problem = f"{where}: box {place - int(firsts[image]) + 1} {fault}"
             problems.append(Problem(str(path), problem, BOX_ADVICE))
     if faults > NAMED_PROBLEMS:
-        problem = f"{faults - NAMED_PROBLEMS} more boxes are left out or were put right"
+        more = counted(faults - NAMED_PROBLEMS, "more box", "more boxes")
+        problem = f"has {more} to be left out or put right"
         problems.append(Problem(str(path), problem, BOX_ADVICE))
     return kept, boxes, problems
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.classes import checked_class_names
+from ssd_keras.data.checks import counted
 from ssd_keras.data.packs.contents import LARGEST_LABELS, About, DamagedError, PackedImage, PackFile, reading
 from ssd_keras.data.packs.hdf5_heap import Heap, references_of
 from ssd_keras.data.packs.hdf5_tables import has_table, open_table, read_table, whole_number
@@ -63,8 +64,9 @@ def read_port_file(file: h5py.File, pack: PackFile, class_names: Sequence[str] |
     difficult = _difficult(file, pack, objects, problems)
     is_object = rows[:, 0] >= 1
     if not is_object.all():
-        problem = f"{int((~is_object).sum())} boxes have a class id below 1 and are left out"
-        problems.append(Problem(pack.path, problem, "class ids count from 1, 0 is background"))
+        background = counted(int((~is_object).sum()), "box", "boxes")
+        problem = f"left out {background} with a class id below 1"
+        problems.append(Problem(pack.path, problem, "count class ids from 1, as 0 is background"))
         owners = np.repeat(np.arange(images), objects)
         objects = np.bincount(owners[is_object], minlength=images)
         rows, difficult = rows[is_object], difficult[is_object]
@@ -161,8 +163,9 @@ def _difficult(
     values = flags.astype(bool)
     fits = lengths == objects
     if not fits.all():
-        problem = f"{int((~fits).sum())} images have not one value of eval_neutral a box; they are left out"
-        problems.append(Problem(pack.path, problem, "see which boxes are difficult"))
+        images = counted(int((~fits).sum()), "image")
+        problem = f"eval_neutral has not one value for each box in {images}: no box there counts as difficult"
+        problems.append(Problem(pack.path, problem, "write one value for each box"))
     difficult[np.repeat(fits, objects)] = values[np.repeat(fits, lengths)]
     return difficult
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ssd_keras.boxes.formats import relative_to_px
 from ssd_keras.classes import checked_class_names
-from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size
+from ssd_keras.data.checks import BOX_ADVICE, check_box, counted, image_size
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
 from ssd_keras.data.readers.image_finding import ImageFinder, image_files, image_ids
 from ssd_keras.data.readers.pickled_data import PickleError, PlainArray
@@ -214,13 +214,14 @@ def _splits(
     }
     listed = {path for paths in sidecar.splits.values() for path in paths}
     for paths, fault in (
-        ([path for path in by_path if path not in listed], "which are in no split, and are left out"),
-        ([path for path in listed if path not in by_path], "in its splits that have no labels of use"),
+        ([path for path in by_path if path not in listed], "names no split for {}, left out"),
+        ([path for path in listed if path not in by_path], "names {} in its splits, without labels of use"),
     ):
         if paths:
-            problem = f"{len(paths)} images (the first: {reprlib.repr(min(paths))})"
+            images_said = f"{counted(len(paths), 'image')} (the first: {reprlib.repr(min(paths))})"
+            problem = fault.format(images_said)
             advice = "correct its 'splits'"
-            problems.append(Problem(str(file.parent / SIDECAR), f"{problem} {fault}", advice))
+            problems.append(Problem(str(file.parent / SIDECAR), problem, advice))
     return splits
 
 
@@ -281,7 +282,7 @@ class _RowReader:
                 problem = f"row {index + 1} of {image.name}: the box {fault}"
                 self.problems.append(Problem(str(self.file), problem, BOX_ADVICE))
         if faulty > MOST_TOLD:
-            untold = f"{faulty - MOST_TOLD} more rows of {image.name} are faulty"
+            untold = f"{counted(faulty - MOST_TOLD, 'more faulty row')} of {image.name}"
             self.problems.append(Problem(str(self.file), untold, BOX_ADVICE))
         return boxes
 

@@ -231,7 +231,7 @@ def _check_ids(split: Split) -> None:
         name = sample.image_id
         if name in seen:
             raise InputError(
-                f"two images of split {split.name!r} have the id {name!r}: results cannot tell them"
+                f"two images of split {split.name!r} have the id {name!r}, which results name: rename one"
             )
         if name.splitlines() != [name]:
             raise InputError(f"image id {name!r} does not fit into a line: rename the image")

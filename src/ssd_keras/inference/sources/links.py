@@ -110,7 +110,7 @@ class _HttpRedirects(urllib.request.HTTPRedirectHandler):
         if urlsplit(newurl).scheme not in ("http", "https"):
             fp.close()
             raise InputError(
-                f"{req.full_url} leads on to {newurl}, and only HTTP and HTTPS are followed: give another link"
+                f"{req.full_url} leads on to {newurl}, and only HTTP and HTTPS are followed: give another"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -86,13 +86,15 @@ def make_operations(entries: Iterable[Any]) -> tuple[Callable[..., Sample], ...]
             1, is said.
     """
     if not isinstance(entries, Iterable) or isinstance(entries, str | bytes | Mapping):
-        raise InputError(f"operations are {shown(entries)}: give a list, and in it {HOW_TO_WRITE}")
+        raise InputError(
+            f"augmentation: operations are {shown(entries)}: give a list, and in it {HOW_TO_WRITE}"
+        )
     made = []
     for number, entry in enumerate(entries, 1):
         try:
             made.append(entry if callable(entry) else _make_operation(entry))
         except InputError as error:
-            raise InputError(f"operation {number}: {error}") from error
+            raise InputError(f"augmentation: operation {number}: {error}") from error
     return tuple(made)
 
 
@@ -113,7 +115,7 @@ def as_recipe_entries(operations: Iterable[Any]) -> list[Any]:
         try:
             entries.append(_entry_of(operation))
         except InputError as error:
-            raise InputError(f"operation {number}: {error}") from error
+            raise InputError(f"augmentation: operation {number}: {error}") from error
     return entries
 
 

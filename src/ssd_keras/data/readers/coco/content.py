@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssd_keras.data.checks import BOX_ADVICE, FLOAT32, Box, area_of, usable_size
+from ssd_keras.data.checks import BOX_ADVICE, FLOAT32, Box, area_of, counted, usable_size
 from ssd_keras.data.readers.coco.files import LabelFile
 from ssd_keras.data.readers.coco.json_lists import read_lists
 from ssd_keras.data.readers.writing import UNWRITABLE
@@ -43,10 +43,8 @@ class ProblemList:
         """Give the problems, and last how many more there were."""
         if not self._others:
             return self._listed
-        more = Problem(
-            str(source), f"has {self._others} problems more than are listed", "correct these first"
-        )
-        return [*self._listed, more]
+        more = f"has {counted(self._others, 'more problem')}, not listed"
+        return [*self._listed, Problem(str(source), more, "correct those listed first")]
 
 
 class Category(NamedTuple):
@@ -138,7 +136,8 @@ class Content:
         stated = _whole(entry.get("id"))
         number = number if stated is None else stated
         if corners is None:
-            self._leave_out(f"box {number} has a bbox of not four numbers ({reprlib.repr(entry['bbox'])})")
+            shown = reprlib.repr(entry["bbox"])
+            self._leave_out(f"box {number} has a bbox that is not four numbers ({shown})")
         elif image is None:
             self._leave_out(f"box {number} has no usable image_id ({reprlib.repr(entry.get('image_id'))})")
         else:
@@ -171,7 +170,7 @@ def read_content(file: LabelFile, problems: ProblemList) -> Content:
     except ValueError as error:
         raise InputError(f"{file.path} is no COCO file ({error}): {FILE_ADVICE}") from error
     if content.boxes and content.without_box:
-        problems.add(file.path, f"{content.without_box} annotations have no bbox and are left out")
+        problems.add(file.path, f"has {counted(content.without_box, 'annotation')} without bbox, left out")
     return content
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ssd_keras.boxes.formats import cxcywh_to_xyxy, relative_to_px, xyxy_to_cxcywh
-from ssd_keras.data.checks import BOX_ADVICE, check_box, image_size
+from ssd_keras.data.checks import BOX_ADVICE, check_box, counted, image_size
 from ssd_keras.data.readers.assembly import LabelledImage, NamedBox
 from ssd_keras.data.readers.image_finding import path_from
 from ssd_keras.data.readers.sidecar import SIDECAR, Marks, Sidecar
@@ -155,7 +155,7 @@ class LabelReader:
         for number, fault, advice in faults[:MOST_TOLD]:
             self.problems.append(Problem(str(file), f"line {number}: the box {fault}", advice))
         if len(faults) > MOST_TOLD:
-            untold = f"{len(faults) - MOST_TOLD} more lines are faulty"
+            untold = f"has {counted(len(faults) - MOST_TOLD, 'more faulty line')}"
             self.problems.append(Problem(str(file), untold, BOX_ADVICE))
 
     def _name(self, class_id: int) -> str:

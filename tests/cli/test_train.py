@@ -1,0 +1,32 @@
+"""`ssd train`: what a hand slips on while it types."""
+
+import pytest
+from scenes import write_data
+
+
+def test_a_recipe_behind_the_data_is_told_from_a_data_set(call, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("epochs: 1\n", encoding="utf-8")
+    data = write_data(tmp_path / "photos", train=2)
+    status, out, err = call("train", "--data", data, recipe)
+    assert (status, out) == (1, "")
+    assert err == (
+        f"ssd: {recipe} is a recipe, and stands among the data sets: write it first, as in 'ssd train {recipe} "
+        f"--data {data}'\n"
+    )
+
+
+def test_the_file_of_a_yolo_data_set_is_no_recipe(call, tmp_path):
+    yolo = tmp_path / "data.yaml"
+    yolo.write_text("names: [a, b]\ntrain: images\n", encoding="utf-8")
+    status, _, err = call("train", "--data", write_data(tmp_path / "photos", train=2), yolo)
+    assert status == 1
+    assert "is a recipe" not in err
+
+
+@pytest.mark.parametrize("flag", ["--lr", "--class-weights"])
+def test_what_other_programs_can_set_is_told(call, flag):
+    status, _, err = call("train", flag, "1", "--data", "photos")
+    assert status == 2
+    assert err.startswith(f"ssd: Unknown option: {flag}: ")
+    assert "Did you mean" not in err
