@@ -10,9 +10,9 @@ def test_a_recipe_behind_the_data_is_told_from_a_data_set(call, tmp_path):
     data = write_data(tmp_path / "photos", train=2)
     status, out, err = call("train", "--data", data, recipe)
     assert (status, out) == (1, "")
-    assert err == (
-        f"ssd: {recipe} is a recipe, and stands among the data sets: write it first, as in 'ssd train {recipe} "
-        f"--data {data}'\n"
+    right = f"ssd train {recipe} --data {data}"
+    assert (
+        err == f"ssd: {recipe} is a recipe, and stands among the data sets: write it first, as in '{right}'\n"
     )
 
 
