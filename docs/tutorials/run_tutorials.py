@@ -1,8 +1,8 @@
 """Execute the tutorials, and keep in them what they print and draw.
 
-python docs/tutorials/run_tutorials.py                      # all of them, which takes half an hour on two cores
-python docs/tutorials/run_tutorials.py inference            # one
-python docs/tutorials/run_tutorials.py --short --out tried  # all in a minute each, written elsewhere
+    python docs/tutorials/run_tutorials.py                      # all, which takes half an hour on two cores
+    python docs/tutorials/run_tutorials.py inference            # one
+    python docs/tutorials/run_tutorials.py --short --out tried  # all, in a minute each, written elsewhere
 
 Each tutorial runs in an empty folder of its own, and nothing but the package is there to begin with.
 
@@ -57,9 +57,8 @@ def executed(tutorial: Any, *, short: bool = False) -> Any:
     """
     shortened = shorten(tutorial) if short else None
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(
-            tutorial, timeout=SECONDS_OF_A_CELL, kernel_name="python3", resources={"metadata": {"path": folder}}
-        )
+        place = {"metadata": {"path": folder}}
+        client = NotebookClient(tutorial, timeout=SECONDS_OF_A_CELL, kernel_name="python3", resources=place)
         client.execute(env={**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"})
     if shortened is not None:
         tutorial.cells.remove(shortened)

@@ -120,8 +120,9 @@ def notebook_page(text: str) -> str:
         for output in cell.get("outputs", ()):
             data = {"text/plain": output.get("text", ""), **output.get("data", {})}
             printed = "".join(data["text/plain"]).rstrip()
-            if "image/png" in data:
-                said.append(f"![](data:image/png;base64,{''.join(''.join(data['image/png']).split())})")
+            picture = next((kind for kind in ("image/png", "image/jpeg") if kind in data), None)
+            if picture:
+                said.append(f"![](data:{picture};base64,{''.join(''.join(data[picture]).split())})")
             elif printed:
                 said.append(f"````text\n{printed}\n````")
     return "\n\n".join(said) + "\n"

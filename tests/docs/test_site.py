@@ -192,11 +192,13 @@ def test_a_notebook_is_a_page_with_what_it_drew(hooks):
             "outputs": [
                 {"output_type": "stream", "text": ["so\n"]},
                 {"output_type": "display_data", "data": {"image/png": "iVBO\n", "text/plain": ["<Figure>"]}},
+                {"output_type": "execute_result", "data": {"image/jpeg": "/9j/\n", "text/plain": ["-"]}},
             ],
         },
     ]
     assert hooks.notebook_page(json.dumps({"cells": cells})) == (
-        "# Title\ntext\n\n````python\n1 + 1\n````\n\n````text\nso\n````\n\n![](data:image/png;base64,iVBO)\n"
+        "# Title\ntext\n\n````python\n1 + 1\n````\n\n````text\nso\n````\n\n"
+        "![](data:image/png;base64,iVBO)\n\n![](data:image/jpeg;base64,/9j/)\n"
     )
     assert hooks.place_of(DOCS / "tutorials/own_data.ipynb") == "tutorials/own_data.md"
 

@@ -56,7 +56,7 @@ def test_it_was_executed_from_top_to_bottom(file):
 
 @every_tutorial
 def test_it_shows_pictures_and_no_errors(file):
-    assert any("image/png" in output.get("data", {}) for output in outputs(file))
+    assert any({"image/png", "image/jpeg"} & set(output.get("data", {})) for output in outputs(file))
     assert not any(output.output_type == "error" for output in outputs(file))
     assert not re.search(r"Traceback|Warning\b", printed(file))
 
