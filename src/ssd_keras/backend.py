@@ -2,9 +2,13 @@
 
 import contextlib
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import Iterator
+
+RETRACING = "triggered tf.function retracing"
+"""TensorFlow's remark where a process has several models, each compiled for itself, as it should be."""
 
 
 def choose_backend() -> str:
@@ -39,6 +43,7 @@ def import_keras_quietly() -> None:
         return
     with silent_standard_error():
         importlib.import_module("keras")
+    logging.getLogger("tensorflow").addFilter(lambda record: RETRACING not in record.getMessage())
 
 
 @contextlib.contextmanager

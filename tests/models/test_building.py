@@ -164,8 +164,12 @@ def test_a_size_as_a_list_gives_the_same_anchors():
         (lambda image: {}["no"], "KeyError"),
         (lambda image: [], "0 feature maps"),
         (lambda image: [image, image], "2 feature maps, not one or more that differ"),
-        (lambda image: [keras.layers.Flatten()(image)], "1 feature maps"),
-        (lambda image: None, "TypeError"),
+        (
+            lambda image: [image, keras.layers.Flatten()(image)],
+            r"map 2 has shape \(None, 27648\), not",
+        ),
+        (lambda image: image, r"no list of feature maps: write \[map\]"),
+        (lambda image: None, "no list of feature maps"),
     ],
 )
 def test_a_function_that_gives_no_feature_maps_is_blamed_itself(features, said):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from ssd_keras.models.ssd import SSD
     from ssd_keras.runtimes.detector import Detector, Precision
 
+
+LONGEST_REASON = 200
+"""Characters of what Keras says."""
 
 WHAT_TO_GIVE = "give a .keras file, a run folder or an exported artefact"
 
@@ -79,7 +83,8 @@ def _first_cause(error: BaseException) -> str:
     if isinstance(error, InputError):
         return str(error)
     said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0][:200]}" if said else type(error).__name__
+    kind = type(error).__name__
+    return f"{kind}: {textwrap.shorten(said[0], LONGEST_REASON, placeholder=' ...')}" if said else kind
 
 
 def save_detector(model: SSD, path: Path) -> None:

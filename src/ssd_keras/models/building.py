@@ -152,9 +152,17 @@ def make_backbone(features: Features, input_shape: tuple[int, int, int], **optio
         options: further arguments of `features`.
     """
     image = keras.Input(input_shape, name="preprocessed_image")
-    maps = list(features(image, **options))
-    if not maps or len({id(one) for one in maps}) < len(maps) or any(len(one.shape) != 4 for one in maps):
+    given = features(image, **options)
+    if not isinstance(given, list | tuple):
+        raise TypeError("it gives no list of feature maps: write [map], also for a single one")
+    maps = list(given)
+    if not maps or len({id(one) for one in maps}) < len(maps):
         raise TypeError(f"it gives {len(maps)} feature maps, not one or more that differ")
+    for number, one in enumerate(maps, start=1):
+        if len(one.shape) != 4:
+            raise TypeError(
+                f"feature map {number} has shape {one.shape}, not (batch, height, width, channels)"
+            )
     return keras.Model(image, maps, name=getattr(features, "__name__", "backbone"))
 
 

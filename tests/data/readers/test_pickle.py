@@ -282,6 +282,16 @@ def test_faulty_rows(folder, row, read, said):
     assert said in problem.problem
 
 
+def test_corners_in_pixels_are_known_by_their_size(folder):
+    folder.write({"a.jpg": rows([2, 3, 30, 15, 0, 1], [5, 5, 50, 45, 0, 1])})
+    data = read_pickle(folder.file)
+    assert {problem.advice for problem in data.problems} == {
+        "divide the corners by the image's width and height: they look like pixels"
+    }
+    folder.write({"a.jpg": rows(ROW, [25, 15, 50, 45, 0, 1], ROW)})
+    assert the_problem(read_pickle(folder.file)).advice == "correct the file"
+
+
 def test_many_faulty_rows_are_counted(folder):
     folder.write({"a.jpg": np.zeros((1000, 6))})
     data = read_pickle(folder.file)

@@ -47,6 +47,9 @@ STARTS = (b"}", b"(d", b"\x80")
 """How a pickle of a dictionary begins, in protocols 1, 0 and from 2 on."""
 
 FILE_ADVICE = "correct the file"
+PIXELS_ADVICE = "divide the corners by the image's width and height: they look like pixels"
+LEAST_PX = 2.0
+"""From here on the largest corner of a box is in pixels, and no fraction that is slightly too large."""
 
 
 def recognises_pickle(path: Path) -> bool:
@@ -96,6 +99,11 @@ def read_pickle(path: str | Path, class_names: Sequence[str] | None = None) -> D
     splits = _splits(file, usable, sidecar, problems)
     wanted = names if class_names is None else class_names
     return assemble_dataset(file, "pickle", splits, wanted, problems, sidecar)
+
+
+def _look_like_px(corners: NDArray[np.float64]) -> bool:
+    """Tell whether most boxes (n, 4) have a corner that no fraction of an image's side can be."""
+    return bool(len(corners)) and float(np.median(corners.max(axis=1))) >= LEAST_PX
 
 
 def _pickles(folder: Path) -> list[Path]:
@@ -267,6 +275,7 @@ class _RowReader:
             self.problems.append(Problem(str(image), lost, f"mark them anew in {SIDECAR}"))
         with np.errstate(all="ignore"):
             corners = relative_to_px(rows[:, :CORNERS], size).tolist()
+        advice = PIXELS_ADVICE if _look_like_px(rows[:, :CORNERS]) else BOX_ADVICE
         boxes: list[NamedBox] = []
         faulty = 0
         for index, columns in enumerate(rows[:, CORNERS:]):
@@ -280,10 +289,10 @@ class _RowReader:
             faulty += fault is not None
             if fault is not None and faulty <= MOST_TOLD:
                 problem = f"row {index + 1} of {image.name}: the box {fault}"
-                self.problems.append(Problem(str(self.file), problem, BOX_ADVICE))
+                self.problems.append(Problem(str(self.file), problem, advice))
         if faulty > MOST_TOLD:
             untold = f"{counted(faulty - MOST_TOLD, 'more faulty row')} of {image.name}"
-            self.problems.append(Problem(str(self.file), untold, BOX_ADVICE))
+            self.problems.append(Problem(str(self.file), untold, advice))
         return boxes
 
     def _class_of(self, columns: NDArray[np.float64]) -> str:
