@@ -454,7 +454,7 @@ def test_a_great_many_faulty_boxes_are_counted(pack, file):
     pack.write(file, {"all": [sample_of("x", [(1, 1, 1, 1)] * 1500)]}, ["cat"])
     problems = pack.read(file).problems
     assert len(problems) == 1001
-    assert problems[-1].problem.startswith("500 more boxes")
+    assert problems[-1].problem.startswith("has 500 more boxes")
 
 
 # --- Writing -----------------------------------------------------------------------------------------------
