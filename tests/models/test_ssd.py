@@ -265,7 +265,7 @@ class TestTraining:
         assert float(expected.positives) > 0
 
     def test_loss_without_ground_truth_is_a_fault(self, model):
-        with pytest.raises(ValueError, match="trained on"):
+        with pytest.raises(ValueError, match="to train on"):
             model.compute_loss(y=None, y_pred=None)
 
     def test_fit_lowers_the_loss(self):

@@ -62,7 +62,7 @@ def test_objects_smaller_than_any_anchor(model, caplog):
 
 
 def test_images_without_any_object_are_no_error(model, caplog):
-    assert "no example of blue, red" in said_of(model, split_of(*(sample(n, 0) for n in range(3))), caplog)
+    assert "no object of blue, red" in said_of(model, split_of(*(sample(n, 0) for n in range(3))), caplog)
 
 
 def test_several_splits_are_joined_with_a_plus():

@@ -74,7 +74,7 @@ class RunFolder:
         folder = cls(path)
         for file in (path / RECIPE, folder.architecture):
             if not file.exists():
-                raise InputError(f"{path} is no run that can go on, without {file.name}: give a run folder")
+                raise InputError(f"{path} cannot go on: it has no {file.name}; give a whole run folder")
         if folder.metrics.exists():
             raise InputError(
                 f"{path} is finished: to train on, ssd train --data DATA --weights {path} --out ANOTHER"
