@@ -31,6 +31,18 @@ def test_keras_is_loaded_without_a_word(code, monkeypatch):
     assert done.stdout + done.stderr == ""
 
 
+def test_tensorflow_says_nothing_of_retracing_and_all_else():
+    code = (
+        "import ssd_keras.models.ssd, tensorflow, logging\n"
+        "log = logging.getLogger('tensorflow')\n"
+        "log.warning('5 out of the last 13 calls to <f at 0x7f> triggered tf.function retracing.')\n"
+        "log.warning('something else')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "retracing" not in done.stderr
+    assert "something else" in done.stderr
+
+
 def test_every_public_name_is_there():
     for name in ssd_keras.__all__:
         assert getattr(ssd_keras, name) is not None
