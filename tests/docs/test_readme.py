@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
     """What the README's reader has: photographs, a street, a clip, and weights of Caffe."""
     here = tmp_path_factory.mktemp("newcomer")
     write_data(here / "photos", train=6, val=2, test=2)
-    cv2.imwrite(str(here / "street.jpg"), sample(100).read()[..., ::-1])
+    cv2.imwrite(str(here / "street.jpg"), sample(100).image[..., ::-1])
     write_video(here / "clip.mp4", frames=5)
     write_caffemodel(here / "SSD_300x300.caffemodel", NETWORKS["ssd300_vgg16"]())
     return here
