@@ -1,14 +1,17 @@
 """The commands and the program of the README, run as they stand in it by somebody who has what it speaks of.
 
-Two things differ: a training takes one epoch of a few images, and the server takes any free port.
+Three things differ: a training takes few epochs of a few images, the first one is killed so that there is
+something to resume, and the server takes any free port.
 """
 
 import json
+import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -26,6 +29,7 @@ COMMANDS = [
 PROGRAMS = [block for language, block in BLOCKS if language == "python"]
 EPOCHS = re.compile(r"(--epochs |epochs=)\d+")
 SECONDS = 300
+SOME_EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +48,27 @@ def run(words, folder):
 
 
 def words_of(command):
-    """Give the words of a command of `ssd`; a training takes one epoch and the server any port."""
-    words = shlex.split(EPOCHS.sub(r"\g<1>1", command), comments=True)[1:]
+    """Give the words of a command of `ssd`; a training takes few epochs."""
+    words = shlex.split(EPOCHS.sub(rf"\g<1>{SOME_EPOCHS}", command), comments=True)[1:]
     if words[0] == "train" and "--epochs" not in words:
         words += ["--epochs", "1"]
     if words[0] == "train":
         words += ["--batch-size", "2"]
     return [sys.executable, "-m", "ssd_keras", *words]
+
+
+def killed(words, folder):
+    """Start a training and kill it after its first epoch; give the exit status 0 and what it said."""
+    with (folder / "said").open("w+") as said:
+        training = subprocess.Popen(words, cwd=folder, stdout=said, stderr=said, start_new_session=True)
+        log, until = folder / "runs" / "mine" / "log.csv", time.monotonic() + SECONDS
+        while not (log.exists() and len(log.read_text().splitlines()) > 1):
+            assert training.poll() is None, (folder / "said").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        os.killpg(training.pid, signal.SIGKILL)
+        assert training.wait(SECONDS) == -signal.SIGKILL
+    return 0, ""
 
 
 def served(words, folder):
@@ -78,6 +96,8 @@ def test_every_command_works(folder):
             words = words_of(command)
             if rest[0] == "serve":
                 status, said = served(words, folder)
+            elif "runs/mine" in rest and rest[0] == "train":
+                status, said = killed(words, folder)
             else:
                 done = run(words, folder)
                 status, said = done.returncode, done.stderr
