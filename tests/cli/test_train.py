@@ -1,7 +1,13 @@
 """`ssd train`: what a hand slips on while it types."""
 
+from pathlib import Path
+
 import pytest
 from scenes import write_data
+
+from ssd_keras.cli.options import Output
+from ssd_keras.cli.train import FEW_IMAGES, print_run
+from ssd_keras.training.trainer import Run
 
 
 def test_a_recipe_behind_the_data_is_told_from_a_data_set(call, tmp_path):
@@ -30,3 +36,11 @@ def test_what_other_programs_can_set_is_told(call, flag):
     assert status == 2
     assert err.startswith(f"ssd: Unknown option: {flag}: ")
     assert "Did you mean" not in err
+
+
+@pytest.mark.parametrize(("score", "is_told"), [(0.02, True), (0.5, False), (None, False)])
+def test_a_beginner_is_told_what_helps(score, is_told, capsys):
+    run = Run(Path("runs/mine"), Path("runs/mine/best.keras"), 12, 7.5, 60.0, {"mAP": score}, {})
+    print_run(run, Output())
+    assert (FEW_IMAGES in capsys.readouterr().err) == is_told
+    assert (Path(__file__).parents[2] / FEW_IMAGES).is_file()

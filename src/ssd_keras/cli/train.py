@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 YAML = (".yaml", ".yml")
 
+BEGINNER = 0.1
+"""A detector with a lower mAP on the val split finds next to nothing at the usual thresholds."""
+
+FEW_IMAGES = "docs/guides/few_images.md"
+
 Settings = Annotated[Recipe, Parameter(name="*")]
 
 
@@ -70,4 +75,9 @@ def print_run(run: Run, output: Output) -> None:
     epochs = "1 epoch" if run.epochs == 1 else f"{run.epochs} epochs"
     print(f"trained {epochs} in {run.seconds:.0f} s{measured}")
     print(f"model: {run.model}\nreport: {run.folder / 'report.html'}")
+    if score is not None and score < BEGINNER:
+        note(
+            f"it has hardly learned yet: try more epochs or milder augmentation ({FEW_IMAGES}), or a network "
+            "that has learned elsewhere (--weights)"
+        )
     note(f"next: ssd detect {run.folder} IMAGE --out found")
