@@ -155,6 +155,8 @@ async def ask(host: str, port: int, photos: Sequence[bytes], first: int, until: 
             answer = await asyncio.wait_for(connection.post(photos[number % len(photos)]), SECONDS_TO_ANSWER)
         except (OSError, EOFError, TimeoutError) as error:
             load.statuses[f"lost: {type(error).__name__}"] += 1
+            if connection:
+                connection.writer.close()
             connection = None
             continue
         load.statuses[str(answer.status)] += 1

@@ -26,11 +26,12 @@ def choose_backend() -> str:
 
 
 def quieten_tensorflow() -> None:
-    """Let TensorFlow say errors only, unless the user has set `TF_CPP_MIN_LOG_LEVEL`.
+    """Let TensorFlow say errors only, unless the user has set `TF_CPP_MIN_LOG_LEVEL`, and none of retracing.
 
     Before anything else is imported: JAX sets the variable, too, and Grain imports JAX.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").addFilter(lambda record: RETRACING not in record.getMessage())
 
 
 def import_keras_quietly() -> None:
@@ -43,7 +44,6 @@ def import_keras_quietly() -> None:
         return
     with silent_standard_error():
         importlib.import_module("keras")
-    logging.getLogger("tensorflow").addFilter(lambda record: RETRACING not in record.getMessage())
 
 
 @contextlib.contextmanager

@@ -169,16 +169,6 @@ def test_the_warm_up_fails(detector):
     assert batcher.stop(SECONDS)
 
 
-def test_a_full_batch_is_met_first_and_a_lone_image_next(detector):
-    sizes = []
-    original = detector.detect_batch
-    detector.detect_batch = lambda images, *rest: sizes.append(len(images)) or original(images, *rest)
-    batcher = Batcher(detector, 8, 0.0, Metrics())
-    batcher.start().result(SECONDS)
-    assert sizes == [8, 1, 4, 8]
-    assert batcher.stop(SECONDS)
-
-
 def test_one_thread_alone_calls_the_detector(batcher, detector):
     wait([batcher.submit(image(value), 0.0) for value in range(1, 30)], SECONDS)
     assert detector.threads == {"detector"}

@@ -30,7 +30,7 @@ class OpenVinoSession:
     """An OpenVINO model (.xml, and .bin beside it) on the CPU; see `Session`.
 
     A lone image gets all cores. Of several, each has its own: no core waits for another that has something
-    else to do, such as to decode images, which made a server a fifth faster.
+    else to do, such as to decode images.
     """
 
     def __init__(self, path: Path, precision: Precision) -> None:

@@ -147,12 +147,8 @@ class Batcher:
             self._detect(batch)
 
     def _warm_up(self) -> None:
-        """Run batches of all sizes, which compiles the network for them, and one more to time it.
-
-        Some runtimes are fastest for the sizes that they meet first: a full load, and a lone image.
-        """
-        *others, largest = self._sizes
-        for size in (largest, *others, largest):
+        """Run batches of all sizes, which compiles the network for them, and one more to time it."""
+        for size in (*self._sizes, self._sizes[-1]):
             images = np.zeros((size, *self._detector.image_size, 3), np.uint8)
             started = perf_counter()
             self._detector.detect_batch(images, [self._detector.image_size] * size)
