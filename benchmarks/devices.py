@@ -27,9 +27,7 @@ from measuring import report, seconds_in_turn
 from ssd_keras.data.augment.chains import CHAINS
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.loader import TrainingLoader
-from ssd_keras.data.readers.voc import write_voc
-from ssd_keras.data.samples import Sample
-from ssd_keras.data.street_scenes import STREET_CLASSES, street_scenes
+from ssd_keras.data.street_scenes import STREET_CLASSES, write_street_scenes
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.checkpoints import Checkpoints, Progress
 from ssd_keras.training.devices import choose_devices
@@ -120,8 +118,7 @@ def _checkpoint(folder: Path) -> dict[str, float]:
 
 def _loading(folder: Path, rounds: int) -> tuple[float, float]:
     """Give images per second of processor time, read from JPEG and augmented to 300 x 300; bytes of one."""
-    scenes = enumerate(street_scenes(SCENES, seed=0, size=(375, 500)))
-    write_voc(folder / "data", {"train": (Sample(i, t, str(n)) for n, (i, t) in scenes)}, STREET_CLASSES)
+    write_street_scenes(folder / "data", {"train": SCENES}, size=(375, 500))
     samples = open_dataset(folder / "data")["train"]
     batches = iter(TrainingLoader(samples, FULL_SIZE, BATCH, CHAINS["ssd"](), seed=0).batches)
     list(islice(batches, 4))

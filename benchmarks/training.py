@@ -20,13 +20,12 @@ from typing import Any
 
 from measuring import report
 
-from ssd_keras.data.readers.voc import write_voc
-from ssd_keras.data.samples import Sample
-from ssd_keras.data.street_scenes import STREET_CLASSES, street_scenes
+from ssd_keras.data.street_scenes import write_street_scenes
 from ssd_keras.training.curves import read_log
 
 BATCHES = {"ssd7": 16}
 OTHER_BATCH = 8
+SCENES = {"train": 160, "val": 40}
 EPOCHS = 3
 NEVER = 1000
 
@@ -41,7 +40,8 @@ def main() -> None:
     parser.add_argument("--precisions", nargs="+", default=["float32", "bfloat16"])
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        data = write_scenes(Path(folder) / "data")
+        data = Path(folder) / "data"
+        write_street_scenes(data, SCENES)
         rows = [
             measure(data, model, backend, precision)
             for model in arguments.models
@@ -50,14 +50,6 @@ def main() -> None:
         ]
         facts = cost_of_evaluation(data) if "ssd7" in arguments.models else {}
     report("training", "ssd train", rows, **facts)
-
-
-def write_scenes(folder: Path) -> Path:
-    """Draw scenes: 160 to train on, 40 to evaluate with."""
-    scenes = enumerate(street_scenes(200, seed=0))
-    samples = [Sample(image, truth, f"{number:06d}") for number, (image, truth) in scenes]
-    write_voc(folder, {"train": samples[:160], "val": samples[160:]}, STREET_CLASSES)
-    return folder
 
 
 def measure(data: Path, model: str, backend: str, precision: str) -> dict[str, Any]:

@@ -22,9 +22,7 @@ from measuring import median_ratio, report, seconds_in_turn
 from ssd_keras.data.augment.chains import CHAINS
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.loader import TrainingLoader
-from ssd_keras.data.readers.voc import write_voc
-from ssd_keras.data.samples import Sample
-from ssd_keras.data.street_scenes import STREET_CLASSES, street_scenes
+from ssd_keras.data.street_scenes import STREET_CLASSES, write_street_scenes
 from ssd_keras.models.ssd import SSD
 
 BATCH, SIZE, STEPS = 16, (300, 480), 3
@@ -66,8 +64,7 @@ def main() -> None:
 
 
 def _loader(folder: Path) -> TrainingLoader:
-    scenes = enumerate(street_scenes(128, seed=0, size=SIZE))
-    write_voc(folder / "data", {"train": (Sample(i, t, str(n)) for n, (i, t) in scenes)}, STREET_CLASSES)
+    write_street_scenes(folder / "data", {"train": 128}, size=SIZE)
     samples = open_dataset(folder / "data")["train"]
     return TrainingLoader(samples, SIZE, BATCH, CHAINS["ssd"](), seed=0)
 

@@ -66,3 +66,37 @@ def test_a_data_set_of_an_odd_name_is_reported_in_one_line(call, tmp_path):
     (line,) = err.splitlines()[:1]
     assert "odd name [31m: 1 problem, left out" in line
     assert "\x1b" not in err
+
+
+BASE_NETWORK = """
+from keras import layers
+
+def features(image):
+    first = layers.Conv2D(8, 3, strides=4, padding="same", name="first")(image)
+    return [first, layers.Conv2D(8, 3, strides=4, padding="same", name="second")(first)]
+"""
+
+
+def test_a_recipe_brings_its_base_network_and_its_anchors(call, tmp_path):
+    data = write_table(tmp_path / "boxes", [(0, 0, 24, 24, "a"), (38, 38, 87, 87, "a")])
+    (tmp_path / "mine.py").write_text(BASE_NETWORK)
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        f"backbone: {tmp_path}/mine.py:features\nimage_size: [64, 64]\n"
+        "anchors: {min_sizes: [15, 31], max_sizes: [31, 60], aspect_ratios: [2]}\n"
+    )
+    status, out, err = call("anchors", data, "--recipe", recipe, "--json")
+    assert status == 0, err
+    document = json.loads(out)
+    assert (document["model"], document["image_size"]) == (f"{tmp_path}/mine.py:features", [64, 64])
+    assert [layer["feature_size"] for layer in document["layers"]] == [[16, 16], [4, 4]]
+    assert document["covered"] == 1
+    _, out, _ = call("anchors", data, "--recipe", recipe, "--image-size", "32", "32", "--json")
+    assert json.loads(out)["image_size"] == [32, 32]
+
+
+def test_a_recipe_that_is_not_there_is_named(call, tmp_path):
+    data = write_data(tmp_path / "data", train=2)
+    status, _, err = call("anchors", data, "--recipe", tmp_path / "none.yaml")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "none.yaml cannot be read" in err

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssd_keras.data.street_scenes import STREET_CLASSES, draw_street_scene, street_scenes
+from ssd_keras.data.formats import open_dataset
+from ssd_keras.data.street_scenes import (
+    STREET_CLASSES,
+    draw_street_scene,
+    street_scenes,
+    write_street_scenes,
+)
 from ssd_keras.data.street_scenes.furniture import LOOKALIKES, paint_light
 from ssd_keras.data.street_scenes.generator import DEFAULT_SIZE, SMALLEST_SIDE
 from ssd_keras.data.street_scenes.people import paint_cyclist, paint_pedestrian
@@ -266,3 +272,19 @@ def test_things_fit_on_their_sheet(paint, reach, height, empty_street):
         assert alpha.max() == 255
         assert not alpha[[0, -1]].any()
         assert not alpha[:, [0, -1]].any()
+
+
+def test_a_data_set_of_scenes_divides_them(tmp_path):
+    write_street_scenes(tmp_path / "street", {"train": 3, "val": 2}, seed=7)
+    data = open_dataset(tmp_path / "street", class_names=STREET_CLASSES)
+    assert {name: len(split) for name, split in data.items()} == {"train": 3, "val": 2}
+    drawn = [truth for _, truth in street_scenes(5, 7)]
+    for sample, truth in zip([*data["train"], *data["val"]], drawn, strict=True):
+        np.testing.assert_array_equal(sample.ground_truth.boxes_px, truth.boxes_px)
+        np.testing.assert_array_equal(sample.ground_truth.labels, truth.labels)
+
+
+def test_a_data_set_of_scenes_is_laid_over_nothing(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty"):
+        write_street_scenes(tmp_path, {"train": 1})

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from scenes import CLASSES, sample
 
+from ssd_keras.data.augment import BatchSampler, Expand, MildChain
 from ssd_keras.data.augment.operations import Flip, RandomPatch
 from ssd_keras.data.samples import Split
 from ssd_keras.errors import InputError
@@ -26,12 +27,12 @@ def chain_of(**augmentation):
         ({"operations": ["flip"], "chain": "none"}, "in place of a chain: leave 'chain: none' out"),
         (
             {"chain": "none", "horizontal_flip": 1.0},
-            "chain none has no horizontal_flip, only ssd, con",
+            "chain none has no horizontal_flip, only mild, ssd, con",
         ),
         ({"chain": "none", "vertical_flip": 0.0}, "the chain none has no vertical_flip"),
         (
             {"chain": "satellite", "expand_probability": 0.9},
-            r"satellite has no expand_probability, only ssd:",
+            r"satellite has no expand_probability, only mild, ssd:",
         ),
         ({"operations": []}, r"augmentation\.operations is"),
         ({"crop_min_scale": 0.001}, r"augmentation\.crop_min_scale is 0\.001"),
@@ -42,7 +43,7 @@ def test_a_setting_without_effect_is_refused(augmentation, words):
         chain_of(**augmentation)
 
 
-@pytest.mark.parametrize("chain", ["ssd", "constant_size", "variable_size", "satellite", "none"])
+@pytest.mark.parametrize("chain", ["mild", "ssd", "constant_size", "variable_size", "satellite", "none"])
 def test_the_recipe_that_a_run_wrote_is_taken_again(chain, tmp_path):
     recipe = make_recipe({"augmentation": {"chain": chain}})
     write_recipe(recipe, tmp_path / "recipe.yaml")
@@ -54,6 +55,21 @@ def test_a_setting_changes_its_own_part_of_the_chain():
     chain = chain_of(crop_min_scale=0.7, expand_max_ratio=2, horizontal_flip=0.1, vertical_flip=0.2)
     assert (chain.crop.scale, chain.expand.max_ratio) == ((0.7, 1.0), 2)
     assert (chain.horizontal_flip, chain.vertical_flip) == (0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("chain", "expand", "crop"),
+    [("ssd", Expand(), BatchSampler()), ("mild", Expand(0.2, 1.25), BatchSampler(scale=(0.7, 1.0)))],
+)
+def test_what_is_not_set_stays_as_the_chain_has_it(chain, expand, crop):
+    made = chain_of(chain=chain)
+    assert (made.expand, made.crop) == (expand, crop)
+    assert chain_of(chain=chain, expand_probability=0.0).expand == Expand(0.0, expand.max_ratio)
+    assert chain_of(chain=chain, expand_probability=0.0).crop == crop
+
+
+def test_a_recipe_scales_little_where_it_says_nothing():
+    assert chain_of() == MildChain()
 
 
 def same(one):

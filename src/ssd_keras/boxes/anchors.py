@@ -26,6 +26,9 @@ Size = tuple[int, int]
 PerAxis = float | tuple[float, float]
 """One number for both axes, or (vertical, horizontal)."""
 
+FEWEST_SPACED = 3
+"""Predictor layers over which sizes can be spaced."""
+
 
 class _Anchors:
     """What both descriptions share: where the centres lie, and how the grid is filled."""
@@ -179,10 +182,10 @@ class PaperAnchors(_Anchors):
 
         Source: `ssd_pascal.py` and `ssd_coco.py` in Caffe; the paper's equation 4.
         """
-        if layers < 3:
+        if layers < FEWEST_SPACED:
             raise InputError(
-                f"anchors: sizes cannot be spaced over {layers} predictor layers: take 3 or more, or give "
-                "min_sizes and max_sizes"
+                f"anchors: sizes cannot be spaced over {layers} predictor layers: take {FEWEST_SPACED} or "
+                "more, or give min_sizes, max_sizes and aspect_ratios"
             )
         lowest, highest = percents
         step = (highest - lowest) // (layers - 2)

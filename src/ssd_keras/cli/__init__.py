@@ -77,9 +77,10 @@ def _wrong_usage(error: cyclopts.CycloptsError) -> str:
     """Say in one line what is wrong with the flags."""
     if isinstance(error.__cause__, ValidationError):
         return what_is_wrong(error.__cause__)
+    if isinstance(error, cyclopts.UnknownOptionError):
+        flag = (error.token.keyword or error.token.value).partition("=")[0]
+        if advice := NOT_SET_HERE.get(flag.removeprefix("--").replace("-", "_")):
+            return f"Unknown option: {flag}: {advice}"
     said = " ".join(str(error).split())
-    for name, advice in NOT_SET_HERE.items():
-        if said.startswith(f"Unknown option: --{name.replace('_', '-')}."):
-            return f"{said.partition('.')[0]}: {advice}"
     command = " ".join(("ssd", *error.command_chain)) if error.command_chain else "ssd"
     return f"{said} See '{command} --help'."

@@ -14,6 +14,7 @@ from ssd_keras.cli.options import Output, checked_image_size, note, print_json, 
 from ssd_keras.data.checks import counted, silent_decoders
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.errors import InputError
+from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +33,8 @@ def anchors(
     data: Path,
     /,
     *,
-    model: str = "ssd7",
+    recipe: Path | None = None,
+    model: str | None = None,
     split: str | None = None,
     image_size: tuple[int, int] | None = None,
     sizes: str | None = None,
@@ -44,7 +46,9 @@ def anchors(
 
     Args:
         data: The data set: a folder or file of any known format.
-        model: Name of a preset, such as ssd7 or ssd300_vgg16.
+        recipe: The recipe whose model is looked at, with a base network and anchors of its own; flags given
+            as well have precedence.
+        model: Name of a preset, such as ssd300_vgg16; by default ssd7.
         split: Only the boxes of this split; by default of 'train', or of all there are.
         image_size: Height and width of the network's input; by default the model's.
         sizes: One of the model's sets of anchors, such as voc or coco; by default its first.
@@ -52,6 +56,7 @@ def anchors(
     """
     output = output or Output()
     checked_image_size(image_size)
+    settings = _settings(recipe, model=model, image_size=image_size, sizes=sizes)
     with silent_decoders():
         dataset = open_dataset(data)
     report_problems(dataset, data)
@@ -59,7 +64,7 @@ def anchors(
     if not len(boxes):
         where = f"split {split!r} of {data}" if split else str(data)
         raise InputError(f"{where} has no labelled object that anchors could cover: label some")
-    network = network_of(model, image_size, sizes)
+    network = network_of(settings)
     from ssd_keras.boxes.coverage import changed_settings, measure_coverage, suggest_anchors
 
     size, feature_sizes = network.image_size, network.feature_sizes
@@ -69,10 +74,19 @@ def anchors(
     changes = _in_recipe(better, changed_settings(network.anchors, better))
     if output.json:
         suggestion = {"anchors": changes, **suggested.as_json(), "gain": _gain(suggested, current)}
-        document = {"model": model, "image_size": list(size), "boxes": len(boxes), **current.as_json()}
+        document = {"model": network.name, "image_size": list(size), "boxes": len(boxes), **current.as_json()}
         print_json({**document, "suggestion": suggestion if changes else None})
         return
-    print(f"{model} at {size[0]}x{size[1]}: {counted(len(boxes), 'box', 'boxes')}, {said_coverage(current)}")
+    _print_fit(network, len(boxes), current, suggested, changes)
+
+
+def _print_fit(
+    network: Network, boxes: int, current: Coverage, suggested: Coverage, changes: dict[str, Any]
+) -> None:
+    """Print what the anchors cover, and what changes of them would."""
+    height, width = network.image_size
+    what = f"{network.name} at {height}x{width}"
+    print(f"{what}: {counted(boxes, 'box', 'boxes')}, {said_coverage(current)}")
     Console().print(coverage_table(current))
     if not changes:
         print("no better sizes and aspect ratios were found")
@@ -87,15 +101,28 @@ def anchors(
     )
 
 
-def network_of(model: str, image_size: tuple[int, int] | None = None, sizes: str | None = None) -> Network:
-    """Build a preset and give what boxes are compared with: its anchors and its feature maps."""
+def _settings(recipe: Path | None, sizes: str | None, **flags: Any) -> Recipe:
+    changes = {name: value for name, value in flags.items() if value is not None}
+    if sizes:
+        changes["anchors"] = {"sizes": sizes}
+    return read_recipe(recipe, **changes) if recipe else make_recipe(changes, "ssd anchors")
+
+
+def network_of(recipe: Recipe) -> Network:
+    """Build the model of a recipe and give what boxes are compared with: its anchors and its feature maps.
+
+    Nothing is fetched: where anchors lie does not depend on what the base network has learned.
+    """
     import_keras_quietly()
     from ssd_keras.data.inspection.anchor_fit import Network
-    from ssd_keras.models.building import build_preset
+    from ssd_keras.training.initial_model import build_model
 
-    detector = build_preset(model, ["object"], image_size=image_size, anchors=sizes)
+    if recipe.weights == "imagenet":
+        recipe = recipe.model_copy(update={"weights": None})
+    detector = build_model(recipe, ("object",))
     feature_sizes = [(feature.shape[1], feature.shape[2]) for feature in detector.backbone.outputs]
-    return Network(model, detector.anchors, detector.image_size, feature_sizes)
+    name = recipe.weights or recipe.backbone or recipe.model
+    return Network(name, detector.anchors, detector.image_size, feature_sizes)
 
 
 def _in_recipe(anchors: Anchors, changes: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from pathlib import Path
@@ -27,7 +26,6 @@ RECIPE = {
     "learning_rate": 3e-3,
     "ema_momentum": 0.99,
     "evaluate_every": 7,
-    "augmentation": {"expand_probability": 0.2, "expand_max_ratio": 1.25, "crop_min_scale": 0.7},
 }
 """What the demo is trained with: minutes on two cores."""
 
@@ -49,13 +47,14 @@ def demo(*, out: Path | None = None, seed: int = 0, output: Output | None = None
     from ssd_keras.cli.evaluate import result_table
     from ssd_keras.cli.running import run_recipe
     from ssd_keras.data.formats import open_dataset
+    from ssd_keras.data.street_scenes import write_street_scenes
     from ssd_keras.inference import scoring
     from ssd_keras.inference.detector import load_model
     from ssd_keras.training.run_folder import free_folder
 
     folder = out or free_folder(Path("demo"))
     note(f"1/4 drawing {sum(SCENES.values())} street scenes into {folder / 'data'}")
-    write_scenes(folder / "data", seed)
+    write_street_scenes(folder / "data", SCENES, seed)
     note("2/4 training SSD7 on them; this takes minutes")
     run = run_recipe(demo_recipe(folder, seed), quiet=output.json)
     note(f"3/4 evaluating on {SCENES['test']} scenes not trained on")
@@ -93,18 +92,6 @@ def demo_recipe(folder: Path, seed: int) -> Recipe:
 
     places = {"data": folder / "data", "out": folder / "run"}
     return make_recipe({**RECIPE, **places, "class_names": STREET_CLASSES, "seed": seed})
-
-
-def write_scenes(folder: Path, seed: int) -> None:
-    """Write the street scenes as a Pascal VOC data set; no scene of one split is in another."""
-    from ssd_keras.data.readers.voc import write_voc
-    from ssd_keras.data.samples import Sample
-    from ssd_keras.data.street_scenes import STREET_CLASSES, street_scenes
-
-    scenes = enumerate(street_scenes(sum(SCENES.values()), seed))
-    samples = (Sample(image, truth, f"{number:06d}") for number, (image, truth) in scenes)
-    splits = {name: itertools.islice(samples, count) for name, count in SCENES.items()}
-    write_voc(folder, splits, STREET_CLASSES)
 
 
 def draw_findings(model: SSD, split: Split, folder: Path) -> None:

@@ -44,8 +44,7 @@ def inspect(
         report: An HTML file to write, with diagrams and pictures.
         preview: A picture to write (.jpg or .png) of augmented images with their boxes.
         model: Name of a preset with whose anchors the boxes are compared, such as ssd300_vgg16.
-        recipe: The recipe whose augmentation and image size the preview has; by default the paper's
-            augmentation.
+        recipe: The recipe whose augmentation and image size the preview has; by default that of `ssd train`.
         image_size: Height and width of the network's input, for the preview, to find tiny boxes, and of the
             model; by default the recipe's or the model's.
         output: How to print.
@@ -60,7 +59,7 @@ def inspect(
     with silent_decoders():
         dataset = open_dataset(data)
     _refuse_images(dataset, report, preview)
-    network = network_of(model, size) if model else None
+    network = network_of(make_recipe({"model": model, "image_size": size})) if model else None
     size = network.image_size if network else size or USUAL_SIZE
     total = len({id(sample) for split in dataset.values() for sample in split})
     with progress_bar(total, "looking at images", output) as advance:

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ssd_keras.boxes.anchors import Anchors, PaperAnchors
+from ssd_keras.boxes.anchors import FEWEST_SPACED, Anchors, PaperAnchors
 from ssd_keras.errors import InputError
 from ssd_keras.models.backbones.applications import (
     TENSORFLOW_STYLE,
@@ -128,7 +128,9 @@ def build_on_backbone(
     backbone = _build_backbone(name, features, (*image_size, channels), weights, options)
     if not isinstance(anchors, Anchors):
         layers = len(backbone.outputs)
-        anchors = _named_anchors(name, spaced_anchors(min(image_size), layers), anchors)
+        anchors = _anchors_given_whole(layers, anchor_changes) or _named_anchors(
+            name, spaced_anchors(min(image_size), layers), anchors
+        )
     anchors = _changed(name, anchors, anchor_changes)
     preprocessing = preprocessing or preprocessing_for(channels, usual)
     keras_name = re.sub(r"\W+", "_", name).strip("_")
@@ -237,6 +239,14 @@ def _anchors_of_preset(
     # Where the number of feature maps follows the size of the image.
     spaced = spaced_anchors(min(size), layers)
     return spaced["coco" if (wanted or "").startswith("coco") else "voc"]
+
+
+def _anchors_given_whole(layers: int, given: Mapping[str, Any] | None) -> Anchors | None:
+    """Give the anchors whose sizes are all given, for so few layers that none can be spaced over them."""
+    needed = ("min_sizes", "max_sizes", "aspect_ratios")
+    if layers >= FEWEST_SPACED or not given or any(name not in given for name in needed):
+        return None
+    return PaperAnchors(**{name: given[name] for name in needed})
 
 
 def _named_anchors(model: str, known: Mapping[str, Anchors], wanted: str | None) -> Anchors:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
-from ssd_keras.data.augment.chains import CHAINS
+from ssd_keras.data.augment.chains import CHAINS, OriginalChain
 from ssd_keras.data.augment.crops import BatchSampler, Expand
 from ssd_keras.data.augment.one_touch import Augmentation
 from ssd_keras.data.augment.operations import OperationChain, PartnersFrom, as_recipe_entries, make_operations
@@ -18,9 +20,11 @@ from ssd_keras.training.settings import AugmentationSettings
 from ssd_keras.user_code import load_function, names_function
 
 FLIPS = frozenset({"horizontal_flip", "vertical_flip"})
+SCALING = frozenset({"expand_probability", "expand_max_ratio", "crop_min_scale"})
 
 USED = {
-    "ssd": FLIPS | {"expand_probability", "expand_max_ratio", "crop_min_scale"},
+    "mild": FLIPS | SCALING,
+    "ssd": FLIPS | SCALING,
     "constant_size": FLIPS,
     "variable_size": FLIPS,
     "satellite": FLIPS,
@@ -44,13 +48,23 @@ def make_augmentation(settings: AugmentationSettings, split: Split) -> Augmentat
     flips = {"horizontal_flip": settings.horizontal_flip}
     if settings.vertical_flip is not None:
         flips["vertical_flip"] = settings.vertical_flip
-    if settings.chain != "ssd":
-        return CHAINS[settings.chain](**flips)
-    return CHAINS["ssd"](
-        expand=Expand(settings.expand_probability, settings.expand_max_ratio),
-        crop=BatchSampler(scale=(settings.crop_min_scale, 1.0)),
-        **flips,
+    chain = CHAINS[settings.chain](**flips)
+    return _scaled(chain, settings) if isinstance(chain, OriginalChain) else chain
+
+
+def _scaled(chain: OriginalChain, settings: AugmentationSettings) -> OriginalChain:
+    """Change how much a chain scales; what is not set stays as the chain has it."""
+    expand = {"probability": settings.expand_probability, "max_ratio": settings.expand_max_ratio}
+    crop = {"scale": settings.crop_min_scale and (settings.crop_min_scale, 1.0)}
+    return dataclasses.replace(
+        chain,
+        expand=dataclasses.replace(chain.expand or Expand(), **_given(expand)),
+        crop=dataclasses.replace(chain.crop or BatchSampler(), **_given(crop)),
     )
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _refuse_unused(settings: AugmentationSettings) -> None:
@@ -71,7 +85,7 @@ def _refuse_unused(settings: AugmentationSettings) -> None:
 
 
 def _operation_chain(settings: AugmentationSettings, split: Split) -> OperationChain:
-    if settings.chain != "ssd":
+    if settings.chain != AugmentationSettings.model_fields["chain"].get_default():
         chain = f"chain: {settings.chain}"
         raise InputError(f"augmentation: operations stand in place of a chain: leave {chain!r} out")
     assert settings.operations is not None

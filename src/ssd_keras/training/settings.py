@@ -81,8 +81,10 @@ class AugmentationSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    chain: Literal["ssd", "constant_size", "variable_size", "satellite", "none"] = Field(
-        "ssd", description="The paper's chain, one of the Keras port of 2018, or none."
+    chain: Literal["mild", "ssd", "constant_size", "variable_size", "satellite", "none"] = Field(
+        "mild",
+        description="The paper's chain (ssd), the same with little scaling (mild), one of the Keras port of "
+        "2018, or none.",
     )
     operations: list[Any] | None = Field(
         None,
@@ -90,14 +92,17 @@ class AugmentationSettings(BaseModel):
         description="In place of a chain: operations by name, with settings as in {flip: {probability: 1}}, "
         "or FILE.py:FUNCTION of a sample.",
     )
-    expand_probability: float = Field(
-        0.5, ge=0, le=1, description="For the chain ssd: probability that the image is made smaller."
+    expand_probability: float | None = Field(
+        None, ge=0, le=1, description="Probability that the image is made smaller: in mild 0.2, in ssd 0.5."
     )
-    expand_max_ratio: float = Field(
-        4.0, ge=1, description="For the chain ssd: how many times smaller, at most."
+    expand_max_ratio: float | None = Field(
+        None, ge=1, description="How many times smaller, at most: in mild 1.25, in ssd 4."
     )
-    crop_min_scale: float = Field(
-        0.3, ge=0.01, le=1, description="For the chain ssd: smallest side of a crop, relative to the image's."
+    crop_min_scale: float | None = Field(
+        None,
+        ge=0.01,
+        le=1,
+        description="Smallest side of a crop, relative to the image's: in mild 0.7, in ssd 0.3.",
     )
     horizontal_flip: float = Field(
         0.5, ge=0, le=1, description="Probability that left and right change sides."

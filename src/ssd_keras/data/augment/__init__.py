@@ -1,6 +1,6 @@
 """Augmentation: sampled as geometry first, and pixels are touched once."""
 
-from ssd_keras.data.augment.chains import CHAINS, OriginalChain, ResizeOnly
+from ssd_keras.data.augment.chains import CHAINS, MildChain, OriginalChain, ResizeOnly
 from ssd_keras.data.augment.crops import BatchSampler, Expand
 from ssd_keras.data.augment.one_touch import Augmentation, AugmentedSample
 from ssd_keras.data.augment.photometric import Distortion
@@ -14,6 +14,7 @@ __all__ = [
     "ConstantSizeChain",
     "Distortion",
     "Expand",
+    "MildChain",
     "OriginalChain",
     "ResizeOnly",
     "SatelliteChain",

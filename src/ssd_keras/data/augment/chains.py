@@ -86,7 +86,20 @@ class OriginalChain(OneTouchChain):
         return View(locate(crop, canvas), seen, centre_inside(seen))
 
 
+@dataclass(frozen=True, kw_only=True)
+class MildChain(OriginalChain):
+    """The original's chain with little scaling, for hundreds of images instead of tens of thousands.
+
+    What is scaled much wants many more steps to be learned: the original doubled its own when it began to
+    expand images. `benchmarks/few_images.py` compares the two.
+    """
+
+    expand: Expand | None = field(default_factory=lambda: Expand(0.2, 1.25))
+    crop: BatchSampler | None = field(default_factory=lambda: BatchSampler(scale=(0.7, 1.0)))
+
+
 CHAINS: Mapping[str, Callable[..., Augmentation]] = {
+    "mild": MildChain,
     "ssd": OriginalChain,
     "constant_size": ConstantSizeChain,
     "variable_size": VariableSizeChain,

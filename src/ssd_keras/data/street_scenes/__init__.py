@@ -9,9 +9,12 @@ ground, z ahead of it. `generator.draw_street_scene` is the story; it runs from 
    `furniture`): its opaque pixels are its mask, and the masks give the boxes (`scene`). Some things only
    resemble a class (a bicycle without its rider, a sign on a pole): no labels there;
 3. what is in the air and in the camera: lamps that glow, rain, blur, exposure, noise (`weather`).
+
+`dataset.write_street_scenes` makes a data set of them.
 """
 
+from ssd_keras.data.street_scenes.dataset import write_street_scenes
 from ssd_keras.data.street_scenes.generator import draw_street_scene, street_scenes
 from ssd_keras.data.street_scenes.street import STREET_CLASSES
 
-__all__ = ["STREET_CLASSES", "draw_street_scene", "street_scenes"]
+__all__ = ["STREET_CLASSES", "draw_street_scene", "street_scenes", "write_street_scenes"]
