@@ -32,10 +32,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     },
     "chain mild": {"augmentation.chain": "mild"},
     "batch 8": {"batch-size": 8},
+    "rate 0.003, which is the default": {"learning-rate": 0.003},
     "averaged weights": {"ema-momentum": 0.99},
-    "rate 0.003": {"learning-rate": 0.003},
 }
-"""From settings for tens of thousands of images to such for hundreds."""
+"""From settings for tens of thousands of images to the defaults, for hundreds, and beyond."""
 
 
 def main() -> None:

@@ -120,6 +120,8 @@ def field_of_recipe(key: str) -> object:
         if not isinstance(here, BaseModel) or part not in type(here).model_fields:
             raise KeyError(key)
         here = getattr(here, part)
+    if key == "learning_rate":
+        return ssd.Recipe().highest_rate
     group, _, name = key.partition(".")
     return getattr(DEFAULTS_OF_THE_PRESET, name) if group == "loss" and name else here
 
@@ -230,7 +232,7 @@ def test_wrong_keys_and_defaults_would_be_seen():
     table = "| key under `loss` | default |\n| --- | --- |\n| `negatives`, `focal_gamma` | `image`, 2 |\n"
     assert list(keys_with_defaults(table)) == [("loss.negatives", "`image`"), ("loss.focal_gamma", "2")]
     assert field_of_recipe("loss.focal_gamma") == 2
-    assert field_of_recipe("batch_size") == 16
+    assert field_of_recipe("batch_size") == 8
     with pytest.raises(KeyError):
         field_of_recipe("loss.no_such")
     with pytest.raises(KeyError):

@@ -143,3 +143,9 @@ def test_a_flag_can_say_null():
     assert make_recipe({"max_gradient_norm": "null"}).max_gradient_norm is None
     loss = make_recipe({"loss": {"classification": "focal", "focal_alpha": "null"}}).loss
     assert (loss.focal_alpha, loss.model_fields_set) == (None, {"classification", "focal_alpha"})
+
+
+def test_what_has_learned_before_learns_slower():
+    assert make_recipe({}).highest_rate == 0.003
+    assert make_recipe({"weights": "imagenet"}).highest_rate == 0.0003
+    assert make_recipe({"weights": "imagenet", "learning_rate": 0.01}).highest_rate == 0.01

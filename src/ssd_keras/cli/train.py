@@ -77,7 +77,7 @@ def print_run(run: Run, output: Output) -> None:
     print(f"model: {run.model}\nreport: {run.folder / 'report.html'}")
     if score is not None and score < BEGINNER:
         note(
-            f"it has hardly learned yet: try more epochs or milder augmentation ({FEW_IMAGES}), or a network "
-            "that has learned elsewhere (--weights)"
+            f"it has hardly learned yet: try more epochs ({FEW_IMAGES}), or a network that has learned "
+            "elsewhere (--weights)"
         )
     note(f"next: ssd detect {run.folder} IMAGE --out found")

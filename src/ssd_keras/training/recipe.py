@@ -93,6 +93,13 @@ NOT_SET_HERE = {
 """What other programs can set, or call otherwise, and what to do here in place of it."""
 
 
+LEARNING_RATE = 3e-3
+"""With Adam, from random weights: `benchmarks/few_images.py` compares it with a third of it."""
+
+FINE_TUNING_RATE = 3e-4
+"""Where something has been learned that a higher rate would undo."""
+
+
 class Recipe(BaseModel):
     """Settings of a training run."""
 
@@ -155,7 +162,7 @@ class Recipe(BaseModel):
     )
 
     epochs: PositiveInt = Field(50, le=1_000_000, description="How often every image is shown.")
-    batch_size: PositiveInt = Field(16, description="Images of a training step.")
+    batch_size: PositiveInt = Field(8, description="Images of a training step.")
     accumulate: PositiveInt = Field(
         1, description="Steps whose gradients are averaged before the weights move, for large batches."
     )
@@ -163,7 +170,11 @@ class Recipe(BaseModel):
         "adam", description="The method that moves the weights."
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of sgd and rmsprop.")
-    learning_rate: PositiveFloat = Field(1e-3, description="Highest learning rate of the schedule.")
+    learning_rate: PositiveFloat | None = Field(
+        None,
+        description="Highest learning rate of the schedule; by default 0.003, and 0.0003 for a model that "
+        "starts from weights.",
+    )
     learning_rate_factors: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict,
         description="Factors of the learning rate for some weights: bias, or layers as in freeze.",
@@ -234,6 +245,11 @@ class Recipe(BaseModel):
         0, ge=0, lt=2**32, description="Fixes the initial weights, the order of images and the augmentation."
     )
     out: Path | None = Field(None, description="The run folder; by default a new one in runs/.")
+
+    @property
+    def highest_rate(self) -> float:
+        """The learning rate that is asked for, or the usual one."""
+        return self.learning_rate or (FINE_TUNING_RATE if self.weights else LEARNING_RATE)
 
     @model_validator(mode="before")
     @classmethod

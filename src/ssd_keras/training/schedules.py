@@ -40,8 +40,8 @@ def learning_rate(recipe: Recipe, steps_per_epoch: int) -> Any:
     total = recipe.epochs * steps_per_epoch
     warmup = min(round(recipe.warmup_epochs * steps_per_epoch), total - 1)
     if recipe.schedule == "cosine":
-        return _cosine(recipe.learning_rate, total, warmup)
-    schedule: Any = recipe.learning_rate
+        return _cosine(recipe.highest_rate, total, warmup)
+    schedule: Any = recipe.highest_rate
     if recipe.schedule == "multi_step" and recipe.milestones:
         schedule = _multi_step(recipe, steps_per_epoch)
     return WarmUp(schedule, warmup) if warmup else schedule
@@ -61,5 +61,5 @@ def _multi_step(recipe: Recipe, steps_per_epoch: int) -> keras.optimizers.schedu
     """Multiply the rate by the decay factor at each milestone (Caffe: lr_policy "multistep")."""
     # Keras still uses the old value at the boundary itself.
     boundaries = [round(epoch * steps_per_epoch) - 1 for epoch in recipe.milestones]
-    values = [recipe.learning_rate * recipe.decay_factor**passed for passed in range(len(boundaries) + 1)]
+    values = [recipe.highest_rate * recipe.decay_factor**passed for passed in range(len(boundaries) + 1)]
     return keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, values)
