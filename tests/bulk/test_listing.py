@@ -5,9 +5,11 @@ import os
 import fsspec
 import pyarrow as pa
 import pytest
+from fsspec.utils import infer_storage_options
 from pyarrow import parquet
 
 from ssd_keras.bulk.listing import check_sources, list_images
+from ssd_keras.bulk.places import RemoteImage
 from ssd_keras.errors import InputError
 
 
@@ -54,6 +56,68 @@ def test_files_and_patterns(photos):
     assert "does not exist" in refusal("none/*.jpg", base=base)
 
 
+def test_links_to_folders_and_files_are_followed_once(photos, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "e.jpg").touch()
+    (photos / "deep" / "link").symlink_to(tmp_path / "elsewhere")
+    (photos / "deep" / "again").symlink_to(photos / "deep")
+    (photos / "deep" / "f.jpg").symlink_to(photos / "b.jpg")
+    found = ["deep/c.jpg", "deep/f.jpg", "deep/er/d.webp", "deep/link/e.jpg"]
+    assert list(list_images(["deep"], str(photos))) == found
+    url = (photos / "deep").as_uri()
+    assert list(list_images([url], "/")) == [url.removesuffix("deep") + name for name in found]
+
+
+class Server(fsspec.AbstractFileSystem):
+    """Has a.jpg in each folder, and the empty object that stands for it; without a host it fails."""
+
+    protocol = "server"
+    cachable = False
+
+    def __init__(self, host="", **_):
+        super().__init__()
+        self.host = host
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return infer_storage_options(path)["path"].rstrip("/")
+
+    @staticmethod
+    def _get_kwargs_from_urls(url):
+        return {key: value for key, value in infer_storage_options(url).items() if key == "host"}
+
+    def ls(self, path, detail=True, **_):
+        if not self.host:
+            raise RuntimeError("no host")
+        return [
+            {"name": f"{path}/", "type": "directory", "size": 0},
+            {"name": f"{path}/a.jpg", "type": "file", "size": 1},
+        ]
+
+    def isdir(self, path):
+        return True
+
+    def cat_file(self, path, **_):
+        if not self.host:
+            raise RuntimeError("no host")
+        return path.encode()
+
+
+@pytest.fixture
+def server():
+    fsspec.register_implementation("server", Server, clobber=True)
+
+
+def test_a_url_that_says_more_than_a_path_stays_as_it_is(server):
+    (name,) = list_images(["server://me@host/photos/"], "/")
+    assert name == "server://me@host/photos/a.jpg"
+    assert RemoteImage(name).load() == b"/photos/a.jpg"
+
+
+def test_a_store_with_errors_of_its_own(server):
+    assert "server:///photos cannot be reached (no host)" in refusal("server:///photos")
+
+
 def test_a_prefix_of_an_object_store(memory):
     for name in ("x/b.jpg", "x/a.jpg", "x/deep/c.png", "x/list.csv", "other/z.jpg"):
         memory.pipe_file(f"/bucket/{name}", b"x")
@@ -87,7 +151,8 @@ def test_a_list_of_categories_and_of_large_strings(tmp_path):
 def test_a_folder_of_parquet_files_is_a_list_unless_there_are_images(tmp_path):
     write_list(tmp_path / "l" / "part-1.parquet", path=["c.jpg"])
     write_list(tmp_path / "l" / "part-0.parquet", path=["a.jpg", "b.jpg"])
-    (tmp_path / "l" / "_SUCCESS").touch()
+    for passed_over in ("_SUCCESS", "_unfinished.parquet", "._part-0.parquet"):
+        (tmp_path / "l" / passed_over).touch()
     assert list(list_images(["l"], str(tmp_path))) == ["a.jpg", "b.jpg", "c.jpg"]
     assert list(list_images([(tmp_path / "l").as_uri()], "/")) == ["a.jpg", "b.jpg", "c.jpg"]
     (tmp_path / "l" / "z.jpg").touch()

@@ -6,7 +6,7 @@ import fsspec
 import pytest
 
 from ssd_keras.bulk import places
-from ssd_keras.bulk.places import RemoteImage, image_at, open_place
+from ssd_keras.bulk.places import RemoteImage, image_at, is_relative, open_place, without_passwords
 from ssd_keras.errors import InputError
 from ssd_keras.inference.sources.links import Link
 
@@ -16,6 +16,37 @@ def test_names_of_all_kinds():
     assert image_at("/b/a.jpg", "/photos") == Path("/b/a.jpg")
     assert isinstance(image_at("https://example.org/a.jpg", "/"), Link)
     assert image_at("s3://bucket/a.jpg", "/").name == "s3://bucket/a.jpg"
+
+
+def test_a_name_with_a_zero_byte_is_refused():
+    with pytest.raises(InputError, match=r"a\\x00b.jpg has a zero byte"):
+        image_at("a\0b.jpg", "/photos")
+
+
+def test_what_depends_on_the_folder():
+    assert is_relative("a.jpg")
+    assert not is_relative("/b/a.jpg")
+    assert not is_relative("s3://bucket/a.jpg")
+
+
+def test_a_path_is_no_chain_of_file_systems(tmp_path):
+    (tmp_path / "a::b.jpg").write_bytes(b"bytes")
+    file_system, path = open_place(str(tmp_path / "a::b.jpg"))
+    assert file_system.cat_file(path) == b"bytes"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ftp://me:sec@ret@host:21/a is away", "ftp://me@host:21/a is away"),
+        ("s3://key:secret@bucket and ftp://b:c@d", "s3://key@bucket and ftp://b@d"),
+        ("http://host:80/a@b:c@d", "http://host:80/a@b:c@d"),
+        ("abfs://container@account.net/a:b", "abfs://container@account.net/a:b"),
+        ("photos/a:b@c.jpg", "photos/a:b@c.jpg"),
+    ],
+)
+def test_passwords_are_left_out(text, told):
+    assert without_passwords(text) == told
 
 
 def test_the_bytes_of_a_url(tmp_path):

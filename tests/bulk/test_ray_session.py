@@ -1,7 +1,10 @@
-"""How a cluster is divided among workers."""
+"""How a cluster is found, and divided among workers."""
+
+import socket
 
 import pytest
 
+from ssd_keras.bulk import ray_session
 from ssd_keras.bulk.ray_session import share_of
 from ssd_keras.bulk.settings import Workforce
 from ssd_keras.errors import InputError
@@ -27,3 +30,29 @@ def test_more_workers_than_cores():
         share_of({"CPU": 2.0}, Workforce(3))
     assert share_of({}, Workforce(3, "auto")).workers == 3  # a cluster that grows when it is asked
     assert share_of({}, Workforce(None, "auto")).workers == 1
+
+
+@pytest.fixture
+def no_ray(monkeypatch):
+    """Do as if Ray was there, and not connected; to start it fails the test."""
+
+    class Ray:
+        def is_initialized(self):
+            return False
+
+        def init(self, *_, **__):
+            pytest.fail("waited for a cluster")
+
+    monkeypatch.setattr(ray_session, "import_library", lambda _: Ray())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:PORT", "[::1]:PORT", "no host:PORT", "127.0.0.1:99999"])
+def test_nobody_waits_for_a_cluster_that_is_not_there(no_ray, address):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        address = address.replace("PORT", str(taken.getsockname()[1]))
+        with (
+            pytest.raises(InputError, match=r"no Ray cluster answers at .*: check --ray-address"),
+            ray_session.ray_session(address),
+        ):
+            pass

@@ -162,6 +162,16 @@ def test_marks_of_what_was_begun_are_counted_and_go_with_the_finished_file(folde
     assert folder.begin("part-1.parquet") == 0
 
 
+def test_the_own_mark_goes_even_if_others_ended_meanwhile(tmp_path):
+    first, second = (ResultFolder(str(tmp_path)) for _ in range(2))
+    assert [folder.begin("model") for folder in (first, second)] == [0, 1]
+    (mark,) = tmp_path.glob("*-0-model*")
+    mark.unlink()  # as `first.end` does if it looks before the second one has written its own
+    second.end("model")
+    first.end("model")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_files_that_are_not_ours(tmp_path):
     folder = ResultFolder(str(tmp_path))
     parquet.write_table(pa.table({"path": ["a.jpg"]}), tmp_path / "list.parquet")
@@ -172,6 +182,26 @@ def test_files_that_are_not_ours(tmp_path):
         folder.origin("list.parquet")
     with pytest.raises(InputError, match="remove it, and its images are done again"):
         folder.read("list.parquet")
+
+
+def test_a_store_with_errors_of_its_own(monkeypatch):
+    folder = ResultFolder("memory://me:secret@bucket/found")
+
+    def fail(*_, **__):
+        raise RuntimeError("Unable to locate credentials")
+
+    for method in ("ls", "makedirs", "open", "pipe_file"):
+        monkeypatch.setattr(folder._files, method, fail)
+    for work, said in [
+        (folder.finished, "memory://me@bucket/found cannot be reached"),
+        (folder.prepare, "memory://me@bucket/found cannot be written"),
+        (lambda: folder.begin("part-0.parquet"), "cannot be written"),
+        (lambda: folder.write("part-0.parquet", make_table(ROWS, ORIGIN)), "cannot be written"),
+        (lambda: folder.read("part-0.parquet"), "cannot be read"),
+        (lambda: folder.origin("part-0.parquet"), "cannot be read"),
+    ]:
+        with pytest.raises(InputError, match=rf"{said} .Unable to locate credentials."):
+            work()
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import parquet
 
 from ssd_keras.bulk.listing import list_images
-from ssd_keras.bulk.results import read_bulk
+from ssd_keras.bulk.results import ResultFolder, make_table, read_bulk
 from ssd_keras.bulk.run import open_bulk
 from ssd_keras.bulk.settings import Finding, Workforce
 from ssd_keras.bulk.shards import divide
@@ -144,6 +144,43 @@ def test_results_of_another_model_or_threshold_are_kept_apart(run, opened, model
     with pytest.raises(InputError, match="holds results of another model"):
         opened()
     assert files_in(tmp_path / "found") == before
+
+
+def test_the_same_names_in_another_folder_are_not_taken_for_done(opened, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(photos)
+    rows = [(file.name, InputError("is no image")) for file in photos.iterdir()]
+    table = make_table(rows, opened(["."]).job.origin)
+    ResultFolder(str(tmp_path / "found")).write("part-0.parquet", table)
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "0.png").write_bytes((photos / "1.png").read_bytes())
+    monkeypatch.chdir(tmp_path / "others")
+    with pytest.raises(InputError, match=f"whose paths begin at {photos}, and here the same paths"):
+        opened(["."])
+    assert opened([str(tmp_path / "others")]).done_images == 11
+
+
+def test_passwords_are_in_no_message(opened):
+    with pytest.raises(InputError) as caught:
+        opened(["nothing-knows-this://me:secret@host/photos"])
+    assert "nothing-knows-this://me@host/photos cannot be reached" in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_other_data_of_the_process_keeps_its_settings(opened, local_ray, monkeypatch):
+    context = local_ray.data.DataContext.get_current()
+    monkeypatch.setattr(context, "target_max_block_size", 1 << 20)
+    opened()._results(local_ray)
+    assert context.target_max_block_size == 1 << 20
+
+
+@pytest.mark.slow
+def test_what_workers_stumble_over_while_they_start_is_not_taken_for_a_want_of_memory(run, stand_in):
+    def stumble():
+        raise RuntimeError("no such driver")
+
+    stand_in(at_start=stumble)
+    with pytest.raises(Exception, match="RuntimeError: no such driver"):
+        run()
 
 
 def test_an_error_of_a_worker_is_one_line(run, stand_in):

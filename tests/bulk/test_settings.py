@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ssd_keras.bulk.model_files import ModelFiles
-from ssd_keras.bulk.settings import Finding, Origin
+from ssd_keras.bulk.settings import Finding, Origin, base_seen_from
 from ssd_keras.errors import InputError
 from ssd_keras.inference.thresholds import Thresholds
 
@@ -53,6 +53,30 @@ def test_what_decides_nothing_may_differ():
 def test_what_decides_has_to_be_the_same(changes, said):
     with pytest.raises(InputError, match=f"found holds results with {said}: set that as it was"):
         origin().check_same(origin(**changes), "found")
+
+
+def test_relative_paths_have_to_begin_at_the_same_folder(tmp_path):
+    """Else a.jpg of one folder would count as done since there is one in the other."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = (
+        replace(origin(), base=base_seen_from(str(tmp_path / "found"), str(tmp_path / name)))
+        for name in ("one", "two")
+    )
+    one.check_same(one, "found")
+    for absolute in (origin(), Origin.parse(origin().as_json().replace('"base": null, ', ""), "here")):
+        one.check_same(absolute, "found")
+        absolute.check_same(one, "found")
+    with pytest.raises(InputError, match=f"whose paths begin at {tmp_path}/one, and here the same paths"):
+        two.check_same(one, str(tmp_path / "found"))
+
+
+def test_results_that_are_moved_with_their_photographs_go_on(tmp_path):
+    (tmp_path / "a").mkdir()
+    before = base_seen_from(str(tmp_path / "a" / "found"), str(tmp_path / "a"))
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert base_seen_from(str(tmp_path / "b" / "found"), str(tmp_path / "b")) == before == ".."
+    assert base_seen_from("s3://bucket/found", "/photos") == "/photos"
 
 
 def test_another_model_is_another_one():

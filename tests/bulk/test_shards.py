@@ -69,6 +69,12 @@ def test_names_that_are_no_text_have_one_that_is_and_keep_their_bytes():
     assert list(divide([os.fsdecode(b"photo\xff.jpg")], 2, [["photo\\xff.jpg"]])) == []
 
 
+def test_a_name_is_shown_without_its_password():
+    (shard,) = divide(["ftp://me:secret@host/a.jpg", "ftp://me:other@host/a.jpg"], 2)
+    assert shard.images == (b"ftp://me:secret@host/a.jpg",)
+    assert shown(shard.images[0]) == "ftp://me@host/a.jpg"
+
+
 def test_file_names_are_those_of_the_images_and_their_place():
     names = {Shard(number, images).file_name for number in (0, 1) for images in ((b"a", b"b"), (b"ab",))}
     assert len(names) == 4

@@ -7,7 +7,7 @@ import pytest
 
 from ssd_keras.bulk.model_files import ModelFiles
 from ssd_keras.bulk.results import ResultFolder, read_bulk
-from ssd_keras.bulk.settings import Finding
+from ssd_keras.bulk.settings import Finding, base_seen_from
 from ssd_keras.bulk.shards import Shard
 from ssd_keras.bulk.worker import LOADING, Job, ShardDetector, shard_of, shard_table
 from ssd_keras.errors import InputError
@@ -21,7 +21,10 @@ MODEL = ModelFiles("m.keras", (("m.keras", b"weights"),))
 def make_job(out, base, model=MODEL, **finding):
     settings = Finding(**finding)
     thresholds = Thresholds.parse(settings.threshold, settings.class_threshold, clips.CLASSES)
-    return Job(model, settings, thresholds, str(out), str(base), os.environ["KERAS_BACKEND"])
+    return Job(
+        *(model, settings, thresholds, str(out), str(base), os.environ["KERAS_BACKEND"]),
+        stated_base=base_seen_from(str(out), str(base)),
+    )
 
 
 @pytest.fixture
@@ -54,6 +57,26 @@ def test_what_is_found_and_what_is_not_read(work, photos):
     assert "none.jpg cannot be read" in str(rows["none.jpg"])
     assert isinstance(rows["http://[/a.jpg"], InputError)
     assert rows["0.png"].size == clips.SIZE
+
+
+def test_a_name_that_no_file_can_have_is_an_error_like_others(work):
+    answer, rows = work("0.png", "a\0b.png")
+    assert (answer["images"], answer["errors"], answer["fault"]) == (2, 1, None)
+    assert "has a zero byte" in str(rows["a\0b.png"])
+
+
+def test_passwords_are_in_no_row(work):
+    answer, rows = work("nothing-knows-this://me:secret@host/a.jpg")
+    ((name, error),) = rows.items()
+    assert (answer["errors"], name) == (1, "nothing-knows-this://me@host/a.jpg")
+    assert "secret" not in str(error)
+
+
+def test_only_results_of_relative_paths_depend_on_where_these_begin(work, photos, tmp_path):
+    folder = ResultFolder(str(tmp_path / "found"))
+    work("0.png", (photos / "1.png").as_uri())
+    work(str(photos / "2.png"), (photos / "1.png").as_uri())
+    assert {folder.origin(name)[0].base for name in folder.finished()} == {"../photos", None}
 
 
 def test_nothing_found(work):

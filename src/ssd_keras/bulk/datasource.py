@@ -39,8 +39,6 @@ def read_shards(
         except InputError as error:  # which a worker hands on, since Ray would bury it
             yield shard_table(error)
 
-    context = ray.data.DataContext.get_current()
-    context.target_max_block_size = 1  # byte: else shards are collected until they fill a large block
     return ray.data.read_datasource(_source_of(list_shards), num_cpus=0, override_num_blocks=1)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ssd_keras.bulk.libraries import import_library
-from ssd_keras.bulk.places import CHAINED, is_url, is_web_link, open_place, unreachable
+from ssd_keras.bulk.places import CHAINED, is_url, is_web_link, open_place, said_by, unreachable
 from ssd_keras.data.images import READABLE_SUFFIXES
 from ssd_keras.errors import InputError
 from ssd_keras.inference.sources.standard_input import STANDARD_INPUT
@@ -26,22 +26,25 @@ ROWS_AT_ONCE = 4096
 WHAT_TO_GIVE = "give files, folders, URLs of an object store, or Parquet lists"
 
 
-def check_sources(names: Sequence[str], base: str) -> None:
-    """Find what is wrong with sources before anything is started.
+def check_sources(names: Sequence[str], base: str) -> list[str]:
+    """Find what is wrong with sources before anything is started; give the first image of each.
 
     Raises:
         InputError: a source does not exist, holds no image, or is nothing that many workers can share.
     """
     if not names:
         raise InputError(f"no image given: {WHAT_TO_GIVE}")
+    first_images = []
     for name in names:
         if name == STANDARD_INPUT or is_web_link(name):
             what = "standard input" if name == STANDARD_INPUT else f"{name}, a link,"
             raise InputError(f"{what} is not for --engine ray: {WHAT_TO_GIVE}")
         if name.startswith(CAMERA_PREFIX) and not Path(base, name).exists():
             raise InputError(f"{name}, a camera, is not for --engine ray: {WHAT_TO_GIVE}")
-        if next(list_images([name], base), None) is None:
+        if (image := next(list_images([name], base), None)) is None:
             raise InputError(f"{name} names no image: {WHAT_TO_GIVE} with images")
+        first_images.append(image)
+    return first_images
 
 
 def list_images(names: Sequence[str], base: str) -> Iterator[str]:
@@ -113,7 +116,7 @@ def _of_folder(name: str, base: str) -> Iterator[str]:
         if _suffix(file) in READABLE_SUFFIXES:
             has_images = True
             yield file
-        elif _suffix(file) == PARQUET and not has_images:
+        elif _suffix(file) == PARQUET and not has_images and not _is_hidden(file):
             lists.append(file)
     if not has_images:
         for file in lists:
@@ -121,19 +124,37 @@ def _of_folder(name: str, base: str) -> Iterator[str]:
 
 
 def _files_below(name: str, base: str) -> Iterator[str]:
-    if is_url(name):
-        file_system, path = open_place(name)
-        try:
-            yield from _remote_files_below(file_system, path)
-        except OSError as error:
-            raise unreachable(name, error) from error
+    if not is_url(name):
+        for file in _local_files_below(Path(base, name)):
+            yield str(Path(name, file))
         return
-    root = Path(base, name)
-    for parent, folders, files in os.walk(root, onerror=_say_unreadable):
+    file_system, path = open_place(name)
+    if "file" in file_system.protocol:
+        for file in _local_files_below(Path(path)):
+            yield str(file_system.unstrip_protocol(str(Path(path, file))))
+        return
+    url_of = _urls_below(name, file_system, path)
+    try:
+        yield from map(url_of, _remote_files_below(file_system, path))
+    except InputError:
+        raise
+    except Exception as error:  # each file system has errors of its own
+        raise unreachable(name, error) from error
+
+
+def _local_files_below(root: Path) -> Iterator[Path]:
+    """Give paths from a folder on; links are followed, to each folder once, as `ssd detect` follows them."""
+    gone_through: set[Path] = set()
+    for parent, folders, files in os.walk(root, onerror=_say_unreadable, followlinks=True):
+        here = Path(parent)
+        if (real := here.resolve()) in gone_through:
+            folders.clear()
+            continue
+        gone_through.add(real)
         folders.sort()
-        here = Path(name) / Path(parent).relative_to(root)
+        inside = here.relative_to(root)
         for file in sorted(files):
-            yield str(here / file)
+            yield inside / file
 
 
 def _say_unreadable(error: OSError) -> None:
@@ -142,13 +163,26 @@ def _say_unreadable(error: OSError) -> None:
     ) from error
 
 
+def _urls_below(url: str, file_system: Any, folder: str) -> Callable[[str], str]:
+    """Give what makes a URL of the path of a file below a folder.
+
+    Some URLs say more than the path, such as the host of ftp://host/folder: it has to stay.
+    """
+    if not file_system._get_kwargs_from_urls(url):  # its name says otherwise, but fsspec documents it
+        return lambda file: str(file_system.unstrip_protocol(file))
+    return lambda file: url.rstrip("/") + file.removeprefix(folder.rstrip("/"))
+
+
 def _remote_files_below(file_system: Any, folder: str) -> Iterator[str]:
-    """Give URLs folder by folder; only one folder's entries, and its parents' folders, are in memory."""
-    entries = file_system.ls(folder, detail=True)
+    """Give paths folder by folder; only one folder's entries, and its parents' folders, are in memory."""
+    entries = [
+        (entry["name"], entry["type"])
+        for entry in file_system.ls(folder, detail=True)
+        if entry["name"].rstrip("/") != folder.rstrip("/")  # the empty object that stands for the folder
+    ]
     file_system.invalidate_cache(folder)  # or every folder ever listed stays in memory
-    for file in sorted(entry["name"] for entry in entries if entry["type"] == "file"):
-        yield str(file_system.unstrip_protocol(file))
-    folders = sorted(entry["name"] for entry in entries if entry["type"] == "directory")
+    yield from sorted(name for name, kind in entries if kind == "file")
+    folders = sorted(name for name, kind in entries if kind == "directory")
     del entries
     for inner in folders:
         yield from _remote_files_below(file_system, inner)
@@ -169,9 +203,12 @@ def _listed(place: str, shown: str) -> Iterator[str]:
                     if not name:
                         raise InputError(f"{shown}, row {row}, names no image in {column!r}: remove the row")
                     yield name
-    except (OSError, ValueError) as error:  # damaged Parquet is a ValueError to pyarrow
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"{shown} cannot be read as Parquet ({said}): write the list anew") from error
+    except InputError:
+        raise
+    except Exception as error:  # each file system has errors of its own, and damaged Parquet has several
+        raise InputError(
+            f"{shown} cannot be read as Parquet ({said_by(error)}): write the list anew"
+        ) from error
 
 
 def _name_column(schema: Any, shown: str) -> str:
@@ -185,6 +222,11 @@ def _name_column(schema: Any, shown: str) -> str:
             raise InputError(f"{shown}: column {column!r} holds {kind}, no text: give paths or URLs there")
     known = ", ".join(LIST_COLUMNS)
     raise InputError(f"{shown} has no column of names of images: call it one of {known}")
+
+
+def _is_hidden(name: str) -> bool:
+    """Tell whether readers of Parquet pass over a file: one that is being written, or no table at all."""
+    return PurePosixPath(name).name.startswith(("_", "."))
 
 
 def _suffix(name: str) -> str:

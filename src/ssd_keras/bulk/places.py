@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ PAUSES = (1.0, 4.0)
 LASTING = (FileNotFoundError, PermissionError, IsADirectoryError, InputError)
 """What asking again does not change."""
 
+PASSWORD = re.compile(r"(\w[\w+-]*://[^\s/@:]*):[^\s/]*@")
+"""In the URLs of a text: all between the name of a user and the host."""
+
 
 def is_url(name: str) -> bool:
     """Tell whether a name is a URL, and not a path."""
@@ -31,14 +35,27 @@ def is_web_link(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
+def is_relative(name: str) -> bool:
+    """Tell whether it depends on the folder that a command is called in what a name stands for."""
+    return not is_url(name) and not Path(name).is_absolute()
+
+
+def without_passwords(text: str) -> str:
+    """Leave the passwords out of the URLs in a text: of ftp://me:secret@host/a, ftp://me@host/a remains."""
+    return PASSWORD.sub(r"\1@", text)
+
+
 def open_place(url: str) -> tuple[Any, str]:
-    """Give the fsspec file system of a URL or path, and the path in it.
+    """Give the fsspec file system of a URL or absolute path, and the path in it.
 
     Raises:
         InputError: fsspec knows no such URLs, or a library for them is not installed.
     """
+    fsspec = import_library("fsspec")
+    if not is_url(url):  # in a path "::" is nothing but two letters
+        return fsspec.filesystem("file"), url
     try:
-        file_system, path = import_library("fsspec").core.url_to_fs(url)
+        file_system, path = fsspec.core.url_to_fs(url)
     except InputError:
         raise
     except Exception as error:  # each file system has errors of its own
@@ -46,12 +63,16 @@ def open_place(url: str) -> tuple[Any, str]:
     return file_system, str(path)
 
 
+def said_by(error: Exception) -> str:
+    """Give what a file system says in one line of bounded length."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def unreachable(url: str, error: Exception) -> InputError:
     """Say in one line why a file system does not give what was asked of it."""
-    said = " ".join(str(error).split())[:200] or type(error).__name__
     return InputError(
-        f"{url} cannot be reached ({said}): check the name, the rights, and that fsspec's library for such "
-        "URLs is installed"
+        f"{url} cannot be reached ({said_by(error)}): check the name, the rights, and that fsspec's library "
+        "for such URLs is installed"
     )
 
 
@@ -91,8 +112,7 @@ class RemoteImage(StoredImage):
     def _unreadable(self, error: Exception) -> InputError:
         if isinstance(error, InputError):
             return error
-        said = " ".join(str(error).split())[:200] or type(error).__name__
-        kind = "there is no such file" if isinstance(error, FileNotFoundError) else said
+        kind = "there is no such file" if isinstance(error, FileNotFoundError) else said_by(error)
         return InputError(f"{self._url} cannot be read ({kind}): check the name and the rights")
 
 
@@ -102,7 +122,12 @@ def image_at(name: str, base: str) -> ImageSource:
     Args:
         name: a path, a URL that fsspec knows, or a link, which is fetched as `ssd detect` fetches one.
         base: the folder that paths are relative to.
+
+    Raises:
+        InputError: no file and no link can have such a name.
     """
+    if "\0" in name:  # which the system refuses in a way of its own
+        raise InputError(f"{name} has a zero byte, as no name has: correct the list that it is in")
     if is_web_link(name):
         return Link(name)
     return RemoteImage(name) if is_url(name) else Path(base, name)

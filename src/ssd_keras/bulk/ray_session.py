@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ssd_keras.backend import silent_standard_error
 from ssd_keras.bulk.libraries import import_library
+from ssd_keras.bulk.places import said_by
 from ssd_keras.bulk.settings import Workforce
 from ssd_keras.data.checks import counted
 from ssd_keras.errors import InputError
@@ -19,6 +21,9 @@ LOCAL = "local"
 
 OBJECT_STORE_BYTES = 256 << 20
 """Of shared memory, on this machine alone: only names travel, and the model."""
+
+SECONDS_TO_ANSWER = 10.0
+"""For a cluster; Ray itself waits for one that is not there for many minutes, and says nothing."""
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -51,6 +56,7 @@ def ray_session(address: str) -> Iterator[Any]:
         with _few_images_allowed():
             yield ray
         return
+    _check_answer(address)
     own: dict[str, Any] = {}
     if address == LOCAL:
         own = {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
@@ -58,13 +64,27 @@ def ray_session(address: str) -> Iterator[Any]:
         with silent_standard_error():  # to which the part in C++ says how it was told to be silent
             ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except (ConnectionError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise InputError(f"no Ray cluster answers at {address} ({said}): check --ray-address") from error
+        raise _no_cluster(address, error) from error
     try:
         with _few_images_allowed():
             yield ray
     finally:
         ray.shutdown()
+
+
+def _check_answer(address: str) -> None:
+    """Raise `InputError` where nobody listens at host:port; addresses of other kinds Ray checks in time."""
+    host, _, port = address.rpartition(":")
+    if not port.isdecimal() or "://" in address:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_TO_ANSWER).close()
+    except (OSError, OverflowError) as error:  # the latter: there are no such ports
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> InputError:
+    return InputError(f"no Ray cluster answers at {address} ({said_by(error)}): check --ray-address")
 
 
 @contextmanager

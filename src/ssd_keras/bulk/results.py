@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ssd_keras.bulk.libraries import import_library
-from ssd_keras.bulk.places import is_url, open_place, unreachable
+from ssd_keras.bulk.places import is_url, open_place, said_by, unreachable, without_passwords
 from ssd_keras.bulk.settings import Origin
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
@@ -51,9 +51,10 @@ class ResultFolder:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url = without_passwords(url)
         self._files, path = open_place(url if is_url(url) else str(Path(url).absolute()))
         self._path = path.rstrip("/")
+        self._begun: dict[str, str] = {}  # the last mark of each name that was begun here
 
     def prepare(self) -> None:
         """Make the folder, and remove what a kill left unfinished in it.
@@ -66,7 +67,7 @@ class ResultFolder:
             for name in self._names():
                 if name.startswith(UNFINISHED):
                     self._files.rm_file(f"{self._path}/{name}")
-        except OSError as error:
+        except Exception as error:  # each file system has errors of its own
             raise self._unwritable(error) from error
 
     def finished(self) -> list[str]:
@@ -75,7 +76,7 @@ class ResultFolder:
             return sorted(n for n in self._names() if n.endswith(SUFFIX) and not n.startswith((".", "_")))
         except FileNotFoundError:
             return []
-        except OSError as error:
+        except Exception as error:
             raise unreachable(self.url, error) from error
 
     def _names(self) -> list[str]:
@@ -94,7 +95,7 @@ class ResultFolder:
                 return parquet.read_table(opened, columns=columns)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:  # damaged Parquet is a ValueError to pyarrow
+        except Exception as error:  # damaged Parquet has several of its own, too
             raise self._damaged(name, error) from error
 
     def origin(self, name: str) -> tuple[Origin, int]:
@@ -109,7 +110,7 @@ class ResultFolder:
                 file = parquet.ParquetFile(opened)
                 stated = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
                 rows = int(file.metadata.num_rows)
-        except (OSError, ValueError) as error:
+        except Exception as error:
             raise self._damaged(name, error) from error
         if stated is None:
             raise InputError(
@@ -124,15 +125,19 @@ class ResultFolder:
             InputError: the mark cannot be written.
         """
         tries = len(list(self._marks(name)))
+        self._begun[name] = self._mark(name, tries)
         try:
-            self._files.pipe_file(self._mark(name, tries), b"begun")
-        except OSError as error:
+            self._files.pipe_file(self._begun[name], b"begun")
+        except Exception as error:
             raise self._unwritable(error) from error
         return tries
 
     def end(self, name: str) -> None:
         """Remove the marks of what was begun, as it is done now."""
-        for mark in list(self._marks(name)):
+        marks = set(self._marks(name))
+        if name in self._begun:  # which is not in that row if another worker ended those before it meanwhile
+            marks.add(self._begun.pop(name))
+        for mark in marks:
             with suppress(FileNotFoundError):  # another worker did it
                 self._files.rm_file(mark)
 
@@ -151,28 +156,29 @@ class ResultFolder:
         Raises:
             InputError: it cannot be written.
         """
+        parquet = import_library("pyarrow.parquet")
         unfinished = f"{self._path}/{UNFINISHED}{secrets.token_hex(4)}-{name}"
         try:
             with self._files.open(unfinished, "wb") as opened:
-                import_library("pyarrow.parquet").write_table(table, opened, compression="zstd")
+                parquet.write_table(table, opened, compression="zstd")
                 opened.flush()
                 if "file" in self._files.protocol:  # before its name says that it is whole
                     os.fsync(opened.fileno())
             self._files.mv(unfinished, f"{self._path}/{name}")
             self.end(name)
-        except OSError as error:
+        except Exception as error:
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> InputError:
-        reason = error.strerror or error
+    def _unwritable(self, error: Exception) -> InputError:
+        reason = getattr(error, "strerror", None) or said_by(error)
         return InputError(
-            f"{self.url} cannot be written ({reason}): make room there, or choose another --out"
+            f"{self.url} cannot be written ({reason}): make room there, check the rights, or choose another "
+            "--out"
         )
 
     def _damaged(self, name: str, error: Exception) -> InputError:
-        said = " ".join(str(error).split())[:200]
         return InputError(
-            f"{self.url}/{name} cannot be read ({said}): remove it, and its images are done again"
+            f"{self.url}/{name} cannot be read ({said_by(error)}): remove it, and its images are done again"
         )
 
 

@@ -16,10 +16,10 @@ from ssd_keras.bulk.datasource import read_shards
 from ssd_keras.bulk.libraries import import_library
 from ssd_keras.bulk.listing import check_sources
 from ssd_keras.bulk.model_files import ModelFiles
-from ssd_keras.bulk.places import is_url
+from ssd_keras.bulk.places import is_relative, is_url, without_passwords
 from ssd_keras.bulk.ray_session import ray_session, share_of
 from ssd_keras.bulk.results import FILES_AT_ONCE, ResultFolder
-from ssd_keras.bulk.settings import Finding, Origin, Workforce
+from ssd_keras.bulk.settings import Finding, Origin, Workforce, base_seen_from
 from ssd_keras.bulk.worker import Job, ShardDetector
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
@@ -30,6 +30,13 @@ SHARDS_AT_A_WORKER = 2
 
 DEATHS_AT_START = 3
 """How many workers may be killed one after the other while they load the model; later, any number may."""
+
+RAY_DATA = {
+    "enable_progress_bars": False,
+    "max_consecutive_actor_init_deaths": DEATHS_AT_START,
+    "target_max_block_size": 1,  # byte: else shards are collected until they fill a large block
+}
+"""Settings of Ray Data for our data alone."""
 
 NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
@@ -75,7 +82,7 @@ class BulkRun:
             InputError: Ray is not there, results cannot be written, a source cannot be listed, or a shard
                 ended its worker again and again.
         """
-        with ray_session(self.workforce.address) as ray, _deaths_told():
+        with passwords_untold(), ray_session(self.workforce.address) as ray, _deaths_told():
             for row in self._results(ray).iter_rows():
                 if row["fault"] is not None:
                     raise InputError(row["fault"])
@@ -85,25 +92,36 @@ class BulkRun:
     def _results(self, ray: Any) -> Any:
         """Give the lazy `ray.data.Dataset` of what came of all shards."""
         share = share_of(ray.cluster_resources(), self.workforce)
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.max_consecutive_actor_init_deaths = DEATHS_AT_START
-        shards = read_shards(
-            ray, self.sources, self.job.base, self.workforce.shard_size, self.job.out, self.done_files
-        )
-        return shards.map_batches(
-            ShardDetector,
-            fn_constructor_args=[replace(self.job, workers=share.workers, has_gpu=share.gpus > 0)],
-            batch_size=1,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(
-                size=share.workers, max_tasks_in_flight_per_actor=SHARDS_AT_A_WORKER
-            ),
-            num_cpus=1,
-            num_gpus=share.gpus or None,
-        )
+        with _own_settings(ray):
+            shards = read_shards(
+                ray, self.sources, self.job.base, self.workforce.shard_size, self.job.out, self.done_files
+            )
+            return shards.map_batches(
+                ShardDetector,
+                fn_constructor_args=[replace(self.job, workers=share.workers, has_gpu=share.gpus > 0)],
+                batch_size=1,
+                batch_format="pyarrow",
+                compute=ray.data.ActorPoolStrategy(
+                    size=share.workers, max_tasks_in_flight_per_actor=SHARDS_AT_A_WORKER
+                ),
+                num_cpus=1,
+                num_gpus=share.gpus or None,
+            )
 
 
+@contextmanager
+def passwords_untold() -> Iterator[None]:
+    """Leave the passwords of URLs out of what is wrong, which ends up on screens and in logs."""
+    try:
+        yield
+    except InputError as error:
+        said = without_passwords(str(error))
+        if said == str(error):
+            raise
+        raise InputError(said) from None
+
+
+@passwords_untold()
 def open_bulk(
     model: str | Path,
     sources: Sequence[str],
@@ -128,7 +146,7 @@ def open_bulk(
     for library in ("ray", "pyarrow", "fsspec"):
         import_library(library)
     files = ModelFiles.read(model)
-    check_sources(sources, base)
+    first_images = check_sources(sources, base)
     results = ResultFolder(out)
     done = results.finished()
     job = Job(
@@ -138,8 +156,10 @@ def open_bulk(
         out if is_url(out) else str(Path(out).absolute()),
         base,
         choose_backend(),
+        stated_base=base_seen_from(out, base),
     )
-    images = _checked_rows(results, done, job.origin)
+    has_relative = any(map(is_relative, first_images))
+    images = _checked_rows(results, done, job.origin if has_relative else replace(job.origin, base=None))
     results.prepare()
     return BulkRun(job, tuple(sources), workforce, tuple(done), images)
 
@@ -169,12 +189,28 @@ def _class_names(model: str | Path, finding: Finding) -> tuple[str, ...]:
 
 
 @contextmanager
+def _own_settings(ray: Any) -> Iterator[None]:
+    """Let Ray Data have our settings for the data that is made inside, and no other of the process."""
+    context = ray.data.DataContext.get_current()
+    before = {name: getattr(context, name) for name in RAY_DATA if hasattr(context, name)}
+    try:
+        for name, value in RAY_DATA.items():
+            setattr(context, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(context, name, value)
+
+
+@contextmanager
 def _deaths_told() -> Iterator[None]:
-    """Say in one line that workers do not come to life."""
+    """Say in one line that workers do not come to life; what they stumbled over keeps its traceback."""
     errors = import_library("ray.exceptions")
     try:
         yield
     except (errors.RayActorError, errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
+        if getattr(error, "actor_init_failed", False):
+            raise
         raise InputError(
             "workers were killed while they loaded the model, perhaps for want of memory: give fewer "
             "--workers; what was finished is kept"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ssd_keras.bulk.model_files import ModelFiles
+from ssd_keras.bulk.places import is_url
 from ssd_keras.bulk.shards import SHARD_SIZE
 from ssd_keras.errors import InputError
 from ssd_keras.inference.thresholds import Thresholds
@@ -65,6 +68,8 @@ class Origin:
         class_names: all classes of the detector.
         thresholds: of each of them, 0-1.
         fast, tile, tile_overlap, precision: as in `Finding`; without tiles the overlap is 0.
+        base: the folder that relative paths of images begin at, as `base_seen_from` gives it; None where no
+            path is relative.
         format_version: of the files.
     """
 
@@ -76,10 +81,13 @@ class Origin:
     tile: int | None
     tile_overlap: float
     precision: str
+    base: str | None = None
     format_version: int = FORMAT_VERSION
 
     @classmethod
-    def of(cls, model: ModelFiles, thresholds: Thresholds, finding: Finding) -> Origin:
+    def of(
+        cls, model: ModelFiles, thresholds: Thresholds, finding: Finding, base: str | None = None
+    ) -> Origin:
         """Give the origin of results that are made so."""
         return cls(
             model.name,
@@ -90,6 +98,7 @@ class Origin:
             finding.tile,
             0.0 if finding.tile is None else finding.tile_overlap,
             finding.precision,
+            base,
         )
 
     def as_json(self) -> str:
@@ -117,13 +126,29 @@ class Origin:
                 f"{where} holds results of another model ({other.model}, digest {other.model_digest[:8]}; "
                 f"this one has {self.model_digest[:8]}): choose another --out"
             )
+        if self.base is not None and other.base is not None and self.base != other.base:
+            there = os.path.normpath(Path(where, other.base))
+            raise InputError(
+                f"{where} holds results of images whose paths begin at {there}, and here the same paths are "
+                "those of others: call the command there, give absolute paths, or choose another --out"
+            )
         for key, ours in asdict(self).items():
             theirs = getattr(other, key)
-            if key != "model" and ours != theirs:
+            if key not in ("model", "base") and ours != theirs:
                 raise InputError(
                     f"{where} holds results with {key} {_shown(theirs)}, not {_shown(ours)}: set that as "
                     "it was, or choose another --out"
                 )
+
+
+def base_seen_from(out: str, base: str) -> str:
+    """Give the folder that relative paths begin at as it is seen from results: both may be moved together.
+
+    Args:
+        out: where results are, a URL or a path.
+        base: the folder.
+    """
+    return base if is_url(out) else os.path.relpath(os.path.realpath(base), os.path.realpath(out))
 
 
 def _shown(value: object) -> str:

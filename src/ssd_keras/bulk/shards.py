@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from ssd_keras.bulk.places import without_passwords
 from ssd_keras.errors import InputError
 
 SHARD_SIZE = 512
@@ -35,8 +36,8 @@ class Shard:
 
 
 def shown(image: bytes) -> str:
-    """Give the name of an image as text, with what is no UTF-8 as Python writes it."""
-    return image.decode(errors="backslashreplace")
+    """Give the name of an image as text, with what is no UTF-8 as Python writes it, without a password."""
+    return without_passwords(image.decode(errors="backslashreplace"))
 
 
 def divide(names: Iterable[str], size: int, done: Iterable[Iterable[str]] = ()) -> Iterator[Shard]:

@@ -6,13 +6,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssd_keras.bulk.libraries import import_library
 from ssd_keras.bulk.model_files import ModelFiles
-from ssd_keras.bulk.places import image_at
+from ssd_keras.bulk.places import image_at, is_relative, without_passwords
 from ssd_keras.bulk.results import ResultFolder, Row, count_errors, count_objects, make_table
 from ssd_keras.bulk.settings import Finding, Origin
 from ssd_keras.bulk.shards import Shard, shown
@@ -49,6 +49,7 @@ class Job:
         backend: of Keras.
         workers: how many there are.
         has_gpu: the worker computes on a GPU, or on a share of one; else on one core.
+        stated_base: `base` as results state it: see `settings.base_seen_from`.
     """
 
     model: ModelFiles
@@ -59,11 +60,12 @@ class Job:
     backend: str
     workers: int = 1
     has_gpu: bool = False
+    stated_base: str | None = None
 
     @property
     def origin(self) -> Origin:
         """What the results depend on."""
-        return Origin.of(self.model, self.thresholds, self.finding)
+        return Origin.of(self.model, self.thresholds, self.finding, self.stated_base)
 
 
 class ShardDetector:
@@ -118,9 +120,14 @@ class ShardDetector:
         if table is None:
             self._begin(shard)
             with silent_decoders():
-                table = make_table(self._found(shard), self._origin)
+                table = make_table(self._found(shard), self._origin_of(shard))
             self._results.write(shard.file_name, table)
         return table
+
+    def _origin_of(self, shard: Shard) -> Origin:
+        """Say what results depend on: where no path is relative, not on the folder that those begin at."""
+        has_relative = any(is_relative(os.fsdecode(image)) for image in shard.images)
+        return self._origin if has_relative else replace(self._origin, base=None)
 
     def _begin(self, shard: Shard) -> None:
         """Raise `InputError` if a shard seems to be what kills its workers."""
@@ -148,7 +155,7 @@ class ShardDetector:
         for image, result in zip(shard.images, found, strict=True):
             name = shown(image)
             if isinstance(result, InputError):
-                yield name, result
+                yield name, InputError(without_passwords(str(result)))
             else:
                 yield name, self._job.thresholds.apply(result[1])
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssd_keras.bulk.places import without_passwords
 from ssd_keras.bulk.ray_session import LOCAL
 from ssd_keras.bulk.run import BulkRun, ShardDone, open_bulk
 from ssd_keras.bulk.settings import Finding, Workforce
@@ -46,18 +47,21 @@ def detect_with_ray(
     out = _checked_out(writing, frames)
     workforce = Workforce(engine.workers, engine.ray_address or LOCAL, engine.shard_size or SHARD_SIZE)
     run = open_bulk(model, sources, out, Finding(**asdict(finding)), workforce)
+    out = without_passwords(out)
     tally = _Tally(run.done_images)
     say = note if output.json else partial(print, file=sys.stdout, flush=True)
     if run.done_images:
         say(f"{out}: {counted(run.done_images, 'image')} left out, as done before")
     try:
         _do(run, tally, output, say)
-    finally:  # Ctrl-C keeps what is done
-        if not output.json:
+    except BaseException:  # Ctrl-C keeps what is done
+        if tally.images and not output.json:
             say(tally.summary())
+        raise
     if output.json:
         print_json({"out": out, **tally.as_json()})
     else:
+        say(tally.summary())
         say(f"results: {out}")
     tally.raise_errors(out)
 
@@ -65,8 +69,8 @@ def detect_with_ray(
 def _checked_out(writing: detect.Writing, frames: detect.Frames) -> str:
     if writing.out is None:
         raise InputError("--engine ray writes Parquet files: name a folder or URL for them with --out")
-    if writing.crops or writing.format:
-        flag = "--crops" if writing.crops else "--format"
+    unknown = {"--crops": writing.crops, "--copy-images": writing.copy_images, "--format": writing.format}
+    if flag := next((name for name, value in unknown.items() if value), None):
         raise InputError(f"{flag} is not for --engine ray, which writes Parquet files alone: leave it out")
     if frames.every != 1 or frames.max_frames is not None:
         flag = "--every" if frames.every != 1 else "--max-frames"
