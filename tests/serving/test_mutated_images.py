@@ -4,6 +4,8 @@
 """
 
 import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import httpx
@@ -13,6 +15,8 @@ from faults.mutations import Mutator, Vocabulary
 
 CASES = int(os.environ.get("SSD_KERAS_FUZZ", "300"))
 ALL_CASES = 10_000
+ASKING = 8
+"""Clients at once."""
 
 KINDS = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
 WORDS = Vocabulary(
@@ -88,14 +92,17 @@ def bodies(count):
 
 
 def check(address, count):
-    statuses = {}
+    def ask(numbered):
+        case, (body, kind) = numbered
+        answer = client.post("/v1/detect", content=body, headers={"Content-Type": kind})
+        assert answer.status_code in (200, 400, 413, 422), f"case {case}: {answer.text}"
+        if answer.status_code != 200:
+            assert "\n" not in answer.json()["detail"]
+        return answer.status_code
+
     with httpx.Client(base_url=f"http://{address[0]}:{address[1]}", timeout=60) as client:
-        for case, (body, kind) in enumerate(bodies(count)):
-            answer = client.post("/v1/detect", content=body, headers={"Content-Type": kind})
-            assert answer.status_code in (200, 400, 413, 422), f"case {case}: {answer.text}"
-            if answer.status_code != 200:
-                assert "\n" not in answer.json()["detail"]
-            statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+        with ThreadPoolExecutor(ASKING) as pool:
+            statuses = Counter(pool.map(ask, enumerate(bodies(count))))
         assert client.get("/readyz").status_code == 200
     # Damage that leaves nothing to read, or that nothing notices, would test nothing.
     assert statuses[200] > count / 20
