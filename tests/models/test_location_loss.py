@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 from loss_batches import ANCHORS, VARIANCES, loss_function, part_function, some_batch, without_objects
-from on_backend import SLOW_ON_JAX, compiled, gradients
+from on_backend import compiled, gradients
 from overlap_judge import judged, weight_of_proportions
 from scenes import SIZE, sample
 
@@ -147,7 +147,7 @@ def test_targets_hold_the_box_of_each_anchor():
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param({"classification": "focal", "location": "ciou"}, marks=SLOW_ON_JAX),
+        pytest.param({"classification": "focal", "location": "ciou"}, marks=pytest.mark.slow),
         {"location": "giou", "label_smoothing": 0.05},
     ],
     ids=str,

@@ -186,6 +186,7 @@ def sequential_view(size, boxes_px, rng):
     return np.clip(seen[kept], 0, 1)
 
 
+@pytest.mark.slow
 def test_the_whole_chain_keeps_as_many_boxes_of_the_same_sizes_as_the_original():
     size, boxes_px = (200, 300), BOXES * [300, 200, 300, 200]
     chain, rng = OriginalChain(), np.random.default_rng(5)
