@@ -81,6 +81,7 @@ def test_torchvision(tmp_path):
     shapes = torch_networks.torchvision_shapes(torch_networks.TORCHVISION_LOGITS)
     weights = torch_networks.random_weights(shapes, torch_networks.TORCHVISION_SEED)
     image = torch_networks.blob_image((300, 300), torch_networks.TORCHVISION_SEED)
+    assert image.sum() == golden["made_from"][0]
     save_file(weights, tmp_path / "ssd300.safetensors")
 
     imported = import_weights(tmp_path / "ssd300.safetensors")

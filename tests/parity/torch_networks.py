@@ -61,15 +61,18 @@ def random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str
 
 
 def blob_image(size: tuple[int, int], seed: int, spacing: int = 20) -> np.ndarray:
-    """(H, W, 3) uint8: random colours every `spacing` pixels, and between them straight transitions."""
-    rows, columns = (np.arange(side) / spacing for side in size)
+    """(H, W, 3) uint8: random colours every `spacing` pixels, and between them straight transitions.
+
+    Whole numbers until the last division: sums of fractions are rounded otherwise on other processors, and half
+    a level decides which colour a pixel has.
+    """
     knots = (size[0] // spacing + 2, size[1] // spacing + 2)
-    colours = np.random.default_rng(seed).integers(0, 256, (3, *knots)).astype(np.float64)
+    colours = np.random.default_rng(seed).integers(0, 256, (3, *knots))
     down, across = (
-        np.maximum(0, 1 - np.abs(positions[:, None] - np.arange(count)))
-        for positions, count in zip((rows, columns), knots, strict=True)
+        np.maximum(0, spacing - np.abs(np.arange(side)[:, None] - spacing * np.arange(count)))
+        for side, count in zip(size, knots, strict=True)
     )
-    return np.moveaxis(down @ colours @ across.T, 0, -1).round().astype(np.uint8)
+    return np.moveaxis(np.round(down @ colours @ across.T / spacing**2), 0, -1).astype(np.uint8)
 
 
 def _vgg16_convolutions() -> Iterator[tuple[int, tuple[int, ...]]]:
