@@ -136,3 +136,28 @@ def test_settings_out_of_range_are_the_users_fault(call, coco_data, perfect):
     assert status == 1
     assert "IoU threshold 0.0 is out of range" in err
     assert call(*words, "--protocol", "voc12")[0] == 2
+
+
+def test_names_of_classes_are_shown_as_they_are(call, tmp_path):
+    names = ("car [old]", ":dog: [/x]")
+    write_coco(tmp_path / "set", {"val": [sample(number) for number in range(2)]}, names)
+    (tmp_path / "found.json").write_text("[]")
+    status, out, err = call("--detections", tmp_path / "found.json", "--data", tmp_path / "set", "--analysis")
+    assert status == 0, err
+    assert all(name in out for name in names)
+
+
+def test_a_threshold_out_of_range_is_told_before_anything_is_detected(call, data, tmp_path):
+    status, _, err = call(tmp_path / "none.keras", "--data", data, "--iou", 2)
+    assert status == 1
+    assert "IoU threshold 2.0 is out of range" in err
+
+
+def test_what_is_wrong_with_the_data_is_told_with_a_file_too(call, tmp_path):
+    folder = write_data(tmp_path / "set", test=2)
+    annotation = min((folder / "Annotations").iterdir())
+    annotation.write_text(annotation.read_text().replace("<xmax>", "<xmax>-", 1))
+    (tmp_path / "found.json").write_text("[]")
+    status, _, err = call("--detections", tmp_path / "found.json", "--data", folder)
+    assert status == 0, err
+    assert "1 problem, left out or put right" in err

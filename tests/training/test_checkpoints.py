@@ -84,7 +84,34 @@ def another_archive(path):
         archive.writestr("readme.txt", "no arrays")
 
 
-@pytest.mark.parametrize("damage", [cut, empty, flip_a_bit, another_archive])
+def change_a_field_of_the_directory(path, offset):
+    """Change a byte of an entry in the archive's list of files, which no checksum covers."""
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] ^= 0x40
+    path.write_bytes(content)
+
+
+def unknown_compression(path):
+    change_a_field_of_the_directory(path, 10)
+
+
+def later_version_of_zip(path):
+    change_a_field_of_the_directory(path, 6)
+
+
+def encrypted(path):
+    with zipfile.ZipFile(path) as archive:
+        header = archive.infolist()[0].header_offset
+    content = bytearray(path.read_bytes())
+    for flags in (header + 6, content.index(b"PK\x01\x02") + 8):
+        content[flags] |= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [cut, empty, flip_a_bit, another_archive, unknown_compression, later_version_of_zip, encrypted],
+)
 def test_a_damaged_one_is_named_and_the_one_before_it_used(tmp_path, caplog, damage):
     model, checkpoints = small_model(units=1000), Checkpoints(tmp_path)
     checkpoints.save(model, Progress(step=1))
@@ -121,3 +148,18 @@ def test_an_unfinished_one_is_no_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         checkpoints.save(model, Progress(step=2))
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+
+
+def test_one_that_is_not_to_be_taken_changes_nothing(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(trained(3), Progress(step=3, epochs=2))
+    model = trained(1)
+    before = state_of(model)
+
+    def refuse(progress):
+        raise InputError(f"epoch {progress.epochs}")
+
+    with pytest.raises(InputError, match="epoch 2"):
+        checkpoints.restore(model, refuse)
+    for mine, theirs in zip(state_of(model), before, strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -5,6 +5,7 @@ import math
 import cv2
 import pytest
 
+from ssd_keras.errors import InputError
 from ssd_keras.training.callbacks import as_csv
 from ssd_keras.training.curves import PANELS, POSITIVES, draw_curves, measured, read_curves, read_log
 from ssd_keras.training.recipe import Recipe
@@ -57,3 +58,12 @@ def test_any_log_can_be_drawn(tmp_path, rows):
     path = draw_curves(folder_with_log(tmp_path / "run", *rows))
     assert path == tmp_path / "run" / "curves.png"
     assert cv2.imread(str(path)).shape[1] > 800
+
+
+def test_curves_that_cannot_be_written_leave_nothing(tmp_path):
+    folder = folder_with_log(tmp_path / "run", ROW)
+    (tmp_path / "run" / "curves.png").mkdir()
+    before = {file.name for file in folder.path.iterdir()}
+    with pytest.raises(InputError, match=r"curves\.png cannot be written"):
+        draw_curves(folder)
+    assert {file.name for file in folder.path.iterdir()} == before

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 from scenes import CLASSES, sample
@@ -9,7 +10,14 @@ from scenes import CLASSES, sample
 from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
 from ssd_keras.errors import InputError
 from ssd_keras.models.building import build_preset
-from ssd_keras.training.expectations import choose_measured_split, choose_splits, say_what_is_missing
+from ssd_keras.training.expectations import (
+    choose_measured_split,
+    choose_splits,
+    refuse_other_classes,
+    refuse_unreadable,
+    say_what_is_missing,
+    say_what_is_remembered,
+)
 from ssd_keras.training.recipe import make_recipe
 
 
@@ -101,3 +109,44 @@ def test_where_nothing_can_be_measured(split, reason, caplog):
 def test_a_split_with_objects_is_measured():
     split = split_of(sample(1, 0), sample(2), name="val")
     assert choose_measured_split(split, make_recipe({"early_stopping": 3})) is split
+
+
+def test_a_split_without_images_is_refused(model):
+    with pytest.raises(InputError, match="split 'train' has no image to learn from"):
+        say_what_is_missing(model, split_of(), 2)
+
+
+@pytest.mark.parametrize("names", [("blue",), ("red", "blue"), ("blue", "green", "red")])
+def test_labels_of_other_classes_are_refused(model, names):
+    refuse_other_classes(model, split_of(sample(0)))
+    with pytest.raises(InputError, match=f"knows the classes blue, red, .*has {', '.join(names)}: open"):
+        refuse_other_classes(model, Split("train", (sample(0),), names))
+
+
+def in_file(folder, number, content=None):
+    one = sample(number)
+    path = folder / f"{number}.png"
+    path.write_bytes(cv2.imencode(".png", one.image)[1].tobytes() if content is None else content)
+    return dataclasses.replace(one, image=path)
+
+
+def test_an_image_that_the_score_needs_is_looked_for_at_once(tmp_path):
+    refuse_unreadable(None)
+    good = in_file(tmp_path, 0)
+    refuse_unreadable(split_of(good, sample(1), name="val"))
+    with pytest.raises(InputError, match=r"1\.png does not decode as an image"):
+        refuse_unreadable(split_of(good, in_file(tmp_path, 1, b"damaged"), name="val"))
+    (tmp_path / "0.png").unlink()
+    with pytest.raises(InputError, match=r"0\.png cannot be read \(No such file or directory\)"):
+        refuse_unreadable(split_of(good, name="val"))
+
+
+def test_a_score_on_what_was_learned_is_told(tmp_path, caplog):
+    one, two, three = (in_file(tmp_path, number) for number in range(3))
+    train = split_of(one, two, sample(5))
+    with caplog.at_level("INFO", "ssd_keras"):
+        say_what_is_remembered(train, None)
+        say_what_is_remembered(train, split_of(three, sample(5), name="val"))  # pixels, of an equal id
+        assert caplog.text == ""
+        say_what_is_remembered(train, split_of(dataclasses.replace(two), three, name="val"))
+    assert "1 of the 2 images of split 'val' are learned from as well" in caplog.text

@@ -6,7 +6,7 @@ import pytest
 
 from ssd_keras.errors import InputError
 from ssd_keras.models.ssd import SSD
-from ssd_keras.training.freezing import freeze
+from ssd_keras.training.freezing import freeze, freeze_exactly, frozen_layers
 
 SIZE = (64, 96)
 
@@ -77,3 +77,21 @@ def test_heads_learn_unless_they_are_named():
     freeze(model, ["conv11_mbox"])
     assert not model.get_layer("conv11_mbox_conf").trainable
     assert model.backbone.get_layer("conv11").trainable
+
+
+def test_something_is_left_to_learn():
+    model = SSD.from_preset("ssd7", ["car"], image_size=SIZE)
+    heads = {layer.name.split("_mbox")[0] for layer in model.layers if layer.name.endswith("_mbox_conf")}
+    with pytest.raises(InputError, match="no layer is left that could learn"):
+        freeze(model, ["backbone", *(f"{head}_mbox" for head in sorted(heads))])
+
+
+def test_what_is_frozen_can_be_frozen_again():
+    model, again = (SSD.from_preset("ssd7", ["car"], image_size=SIZE) for _ in range(2))
+    model.backbone.get_layer("conv2").trainable = False
+    model.get_layer("elu4_mbox_loc").trainable = False
+    assert frozen_layers(model) == ["conv2", "elu4_mbox_loc"]
+    freeze(again, ["conv1"])
+    freeze_exactly(again, frozen_layers(model))
+    assert frozen_layers(again) == ["conv2", "elu4_mbox_loc"]
+    assert len(again.trainable_variables) == len(model.trainable_variables)

@@ -7,7 +7,7 @@ from scenes import CLASSES
 
 from ssd_keras.errors import InputError
 from ssd_keras.models.building import build_preset
-from ssd_keras.training.optimizers import SGD, make_optimizer, solver_of
+from ssd_keras.training.optimizers import SGD, Adam, make_optimizer, solver_of
 from ssd_keras.training.recipe import make_recipe
 
 pytestmark = pytest.mark.backends
@@ -132,3 +132,18 @@ def test_the_solver_is_found_within_the_scaling_of_the_loss(model):
     optimizer = optimizer_of(model, optimizer="sgd")
     assert isinstance(solver_of(optimizer), SGD)
     assert solver_of(keras.optimizers.LossScaleOptimizer(optimizer)) is optimizer
+
+
+def test_a_scale_of_channels_without_a_name_is_no_kernel():
+    """As `LayerScale` of keras.applications' ConvNeXt has it."""
+    optimizer = Adam(learning_rate=0.5, decay=0.1)
+    variables = [keras.Variable(np.ones(shape, np.float32)) for shape in ((4,), (3, 4))]
+    optimizer.apply([keras.ops.zeros(variable.shape) for variable in variables], variables)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variables[0]), 1.0)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variables[1]), 0.95, rtol=1e-6)
+
+
+def test_more_gradients_than_a_run_has_steps_are_refused(model):
+    with pytest.raises(InputError, match="accumulate is 21, and the run has 20 steps in all"):
+        optimizer_of(model, epochs=2, accumulate=21)
+    optimizer_of(model, epochs=2, accumulate=20)

@@ -409,7 +409,7 @@ def test_settings_are_compared_with_their_defaults():
     assert changed == {
         "epochs": ("7", "50"),
         "learning_rate_factors.bias": ("2.0", ""),
-        "augmentation.chain": ("none", "ssd"),
+        "augmentation.chain": ("none", "mild"),
     }
     assert not any(one.changed for one in settings_of(make_recipe({})))
 

@@ -19,13 +19,15 @@ from ssd_keras.cli import main
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_detector
+from ssd_keras.training import trainer
 from ssd_keras.training.callbacks import SaveCheckpoints
 from ssd_keras.training.checkpoints import Checkpoints
 from ssd_keras.training.feeding import digest_of
+from ssd_keras.training.freezing import frozen_layers
 from ssd_keras.training.initial_model import build_model
 from ssd_keras.training.recipe import make_recipe, write_recipe
 from ssd_keras.training.run_folder import RunFolder
-from ssd_keras.training.stopped import refuse_changes
+from ssd_keras.training.stopped import refuse_changes, stopped_model, write_architecture
 from ssd_keras.training.trainer import resume, train
 
 STEPS = 3
@@ -92,9 +94,12 @@ def assert_the_same_run(folder, whole):
         np.testing.assert_array_equal(ours[name], values, err_msg=name)
     assert log_of(folder) == log_of(whole)
     for file in ("best.keras", "last.keras"):
-        pairs = zip(load_detector(folder / file).weights, load_detector(whole / file).weights, strict=True)
-        for mine, other in pairs:
-            np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (mine, other)))
+        assert_weights_of(load_detector(folder / file), whole / file)
+
+
+def assert_weights_of(model, file):
+    for pair in zip(model.weights, load_detector(file).weights, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, pair))
 
 
 class KilledError(Exception):
@@ -134,9 +139,11 @@ def stopped_run(dataset, recipe, folder, monkeypatch, stop_at, step, before=Fals
 @pytest.mark.parametrize("step", [1, STEPS, STEPS * EPOCHS - 1])
 def test_it_goes_on_bit_for_bit_from_any_step(dataset, recipe, whole, tmp_path, monkeypatch, stop_at, step):
     stopped_run(dataset, recipe, tmp_path / "run", monkeypatch, stop_at, step)
-    run = resume(tmp_path / "run", dataset, quiet=True)
+    model = stopped_model(tmp_path / "run")
+    run = resume(tmp_path / "run", dataset, model, quiet=True)
     assert run.epochs == EPOCHS
     assert_the_same_run(tmp_path / "run", whole)
+    assert_weights_of(model, whole / "last.keras")
 
 
 @pytest.mark.slow
@@ -215,6 +222,52 @@ def test_other_data_are_refused(stopped, tmp_path):
         resume(stopped, other, quiet=True)
 
 
+def test_a_class_that_came_into_the_data_is_refused(stopped, dataset, capsys):
+    recipe = stopped / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("- blue\n", "- blue\n- green\n"))
+    assert main(["resume", str(stopped)]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "was trained on other images or labels" in said
+
+
+@pytest.fixture
+def nearly_finished(whole, tmp_path):
+    """A run that was killed after its last step: nothing is left but to say so."""
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    (folder / "metrics.json").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_text("epoch,loss\n1,ab")])
+def test_a_damaged_log_is_written_anew(nearly_finished, dataset, whole, damage, monkeypatch):
+    monkeypatch.setattr(trainer, "write_report", lambda *run: None)
+    damage(nearly_finished / "log.csv")
+    model = stopped_model(nearly_finished)
+    resume(nearly_finished, dataset, model, quiet=True)
+    assert log_of(nearly_finished) == log_of(whole)
+    assert_weights_of(model, whole / "last.keras")  # their average, as where nothing was killed
+
+
+def test_a_best_model_that_was_removed_is_no_longer_the_best(nearly_finished, dataset, caplog, monkeypatch):
+    monkeypatch.setattr(trainer, "write_report", lambda *run: None)
+    (nearly_finished / "best.keras").unlink()
+    run = resume(nearly_finished, dataset, quiet=True)
+    assert "best.keras is gone: the best model from here on takes its place" in caplog.text
+    assert (run.model.name, run.metrics["mAP"]) == ("last.keras", None)
+
+
+def test_layers_that_were_frozen_by_hand_stay_so(recipe, tmp_path):
+    chosen = in_folder(recipe, tmp_path / "run", freeze=["conv1"])
+    model, folder = build_model(chosen, CLASSES), RunFolder.create(chosen)
+    model.backbone.get_layer("conv2").trainable = False
+    model.get_layer("elu5_mbox_loc").trainable = False
+    write_architecture(model, folder)
+    folder.begin(chosen)
+    again = stopped_model(folder.path)
+    assert frozen_layers(again) == ["conv1", "conv2", "elu5_mbox_loc"]
+    assert len(again.trainable_variables) == len(model.trainable_variables)
+
+
 def test_the_digest_of_data_does_not_say_where_they_lie(data, dataset, tmp_path, monkeypatch):
     moved = Path(shutil.copytree(data, tmp_path / "moved"))
     monkeypatch.chdir(moved)
@@ -235,7 +288,9 @@ def test_data_that_moved_or_are_named_otherwise_are_the_same(stopped, data, tmp_
     [
         ("batch_size: 4", "batch_size: 2", "batch_size is 2 and was 4 when the run began"),
         ("seed: 0", "seed: 1", "seed is 1 and was 0"),
-        ("accumulate: 2", "accumulate: 1", "checkpoint of another model"),
+        ("accumulate: 2", "accumulate: 1", "accumulate is 1 and was 2"),
+        ("optimizer: sgd", "optimizer: adam", "optimizer is 'adam' and was 'sgd'"),
+        ("freeze: []", "freeze: [backbone]", r"freeze is \['backbone'\] and was \[\]"),
     ],
 )
 def test_changed_settings_are_refused(stopped, dataset, old, new, said):

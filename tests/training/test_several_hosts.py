@@ -214,6 +214,8 @@ def test_only_what_a_lost_process_does_is_told_as_such():
     gone = "process 1 of 2 ends: another process is gone"
     with pytest.raises(InputError, match=gone), telling_of_lost_processes(Hosts(1, 2), "runs/a"):
         raise ValueError("UNKNOWN: Gloo all-reduce failed: Connection reset by peer")
+    with pytest.raises(InputError, match=gone), telling_of_lost_processes(Hosts(1, 2), "runs/a"):
+        raise RuntimeError("INTERNAL: Coordination service agent is in error status")
     with pytest.raises(ValueError, match="of another kind"), telling_of_lost_processes(Hosts(1, 2), "runs/a"):
         raise ValueError("of another kind")
     with pytest.raises(ValueError, match="Gloo"), telling_of_lost_processes(ALONE, "runs/a"):

@@ -18,7 +18,7 @@ from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.samples import Dataset, Split
 from ssd_keras.data.selection import relabelled
 from ssd_keras.errors import InputError
-from ssd_keras.evaluation.protocols import Protocol
+from ssd_keras.evaluation.protocols import Protocol, check_iou_threshold
 from ssd_keras.inference.detector import load_detector, model_file
 from ssd_keras.inference.part_times import PartTimes
 from ssd_keras.training.recipe import read_recipe
@@ -67,6 +67,7 @@ def evaluate(
     output = output or Output()
     if (model is None) == (detections is None):
         raise InputError("give either a model or --detections FILE")
+    check_iou_threshold(iou)  # before minutes of detecting
     from ssd_keras.inference import scoring
 
     if detections:
@@ -98,8 +99,9 @@ def evaluate(
         return
     rate = document["images_per_second"]
     print(f"{data}, split {found.split.name!r}, {counted(len(found.split), 'image')} ({rate} images/s)")
+    console = Console(markup=False, emoji=False)  # names of classes may look like either
     for table in [result_table(result, analysed), *(analysis_tables(analysed) if analysed else ())]:
-        Console().print(table)
+        console.print(table)
     if results:
         print(f"official results: {results}")
 
@@ -121,6 +123,7 @@ def _of_file(file: Path, data: Path, split: str | None) -> _Found:
 
     started = time.perf_counter()
     dataset = open_dataset(data)
+    report_problems(dataset, data)
     chosen = choose_split(dataset, split)
     found = read_detections(file, chosen, dataset.category_ids)
     return _Found(found, chosen, dataset.category_ids, PartTimes(), time.perf_counter() - started)

@@ -12,6 +12,17 @@ import numpy as np
 from ssd_keras.training.optimizers import solver_of
 
 
+def keep_average(model: keras.Model) -> None:
+    """Leave a model its averaged weights, where its optimizer keeps any, as `fit` does when it ends."""
+    solver = solver_of(model.optimizer)
+    if not solver.use_ema:
+        return
+    solver.finalize_variable_values(model.trainable_variables)
+    for variable in model.trainable_variables:
+        # On JAX the average is the same array, which predicting deletes.
+        variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
+
+
 @contextmanager
 def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Let a model have its averaged weights, where its optimizer keeps any, and its own again afterwards.
@@ -24,11 +35,7 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
         yield
         return
     own = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.trainable_variables]
-    solver.finalize_variable_values(model.trainable_variables)
-    for (
-        variable
-    ) in model.trainable_variables:  # on JAX the average is the same array, which predicting deletes
-        variable.assign(np.array(keras.ops.convert_to_numpy(variable)))
+    keep_average(model)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import importlib.util
 import io
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,10 +111,12 @@ class StopAtLostLoss(keras.callbacks.Callback):
         self._earlier = (self.progress.step, logs["loss"]) if logs else None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Check the loss of the last step, and the weights, which are about to be saved."""
+        """Check the loss of the last step, and all that is about to be saved."""
         self._check()
-        if not weights_are_finite(self.model):
+        if not are_finite(self.model.variables):
             self._stop(self.progress.step, "the weights are")
+        if not state_is_finite(self.model):
+            self._stop(self.progress.step, "the gradients are")
 
     def _kept(self, step: int) -> Path:
         return self.folder.keep_batch(
@@ -222,7 +224,12 @@ class LogEpoch(keras.callbacks.Callback):
         measured = {name: float(value) for name, value in sorted(logs.items())}
         row = {name: value if math.isfinite(value) else None for name, value in measured.items()}
         self.progress.log.append({"epoch": epoch + 1, **row})
-        write_text_whole(self.folder.log, as_csv(self.progress.log))
+        write_log(self.folder, self.progress)
+
+
+def write_log(folder: RunFolder, progress: Progress) -> None:
+    """Write `log.csv` of the epochs that are finished."""
+    write_text_whole(folder.log, as_csv(progress.log))
 
 
 def as_csv(rows: Sequence[dict[str, float | None]]) -> str:
@@ -257,7 +264,7 @@ class SaveCheckpoints(keras.callbacks.Callback):
         if is_last or time.monotonic() - self._saved < self.seconds:
             return
         bring_variables_up_to_date(self.model)
-        if weights_are_finite(self.model):  # else the next step says so
+        if state_is_finite(self.model):  # else the next step says so
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -285,6 +292,13 @@ def value_of(variable: Any) -> float:
     return float(keras.ops.convert_to_numpy(variable))
 
 
-def weights_are_finite(model: keras.Model) -> bool:
-    """Tell whether no weight of the model became infinite or NaN."""
-    return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in model.variables)
+def state_is_finite(model: keras.Model) -> bool:
+    """Tell whether nothing a run goes on from became infinite or NaN: weights, gradients kept, means."""
+    measured = solver_of(model.optimizer).gradient_norms  # which decides nothing
+    kept = [variable for variable in model.optimizer.variables if variable is not measured]
+    return are_finite([*model.variables, *kept, *model.metrics_variables])
+
+
+def are_finite(variables: Iterable[keras.Variable]) -> bool:
+    """Tell whether all these variables are finite."""
+    return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in variables)

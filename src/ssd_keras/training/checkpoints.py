@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,8 +83,14 @@ class Checkpoints:
             old.unlink()
         return path
 
-    def restore(self, model: keras.Model) -> Progress:
+    def restore(
+        self, model: keras.Model, check: Callable[[Progress], None] = lambda progress: None
+    ) -> Progress:
         """Put the newest undamaged checkpoint into a compiled model, and give how far it is.
+
+        Args:
+            model: of the run.
+            check: is called first with how far it is, and raises `InputError` where it is not to be taken.
 
         Raises:
             InputError: there is no undamaged checkpoint, or it is of another model.
@@ -95,9 +100,10 @@ class Checkpoints:
                 arrays = _read(path)
                 random = arrays.pop(RANDOM)
                 progress = Progress(**json.loads(arrays.pop(PROGRESS).tobytes()))
-            except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            except Exception as error:  # which one depends on what the damage hit
                 logger.warning("%s is damaged (%s): the one before it is used", path, _reason(error))
                 continue
+            check(progress)
             _put(arrays, model, path)
             set_random_state(random)
             return progress

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ssd_keras.files import whole_file
 from ssd_keras.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def measured(log: Log, column: str) -> list[tuple[float, float]]:
 
 
 def draw_curves(folder: RunFolder) -> Path:
-    """Draw all `PANELS` over the epochs of `log.csv` into `curves.png`."""
+    """Draw all `PANELS` over the epochs of `log.csv` into `curves.png`; `InputError` on a full disk."""
     from matplotlib.figure import Figure
 
     log = read_curves(folder)
@@ -83,7 +84,8 @@ def draw_curves(folder: RunFolder) -> Path:
     for axes in grid[len(PANELS) :]:
         axes.set_axis_off()
     path = folder.path / "curves.png"
-    figure.savefig(path, dpi=120)
+    with whole_file(path) as unfinished:
+        figure.savefig(unfinished, dpi=120)
     return path
 
 

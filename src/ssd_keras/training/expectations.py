@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ssd_keras.boxes.coverage import measure_coverage
 from ssd_keras.data.checks import image_size
+from ssd_keras.data.images import StoredImage, read_image
 from ssd_keras.data.inspection.anchor_fit import relative_boxes
 from ssd_keras.data.samples import Dataset, GroundTruth, Split
 from ssd_keras.errors import InputError
@@ -64,8 +66,45 @@ def choose_measured_split(val_split: Split | None, recipe: Recipe) -> Split | No
     return None
 
 
+def refuse_other_classes(model: SSD, split: Split) -> None:
+    """Raise `InputError` where the labels of a split do not mean the classes of the model."""
+    if split.class_names != model.class_names:
+        raise InputError(
+            f"the model knows the classes {', '.join(model.class_names)}, and split {split.name!r} has "
+            f"{', '.join(split.class_names)}: open the data set with the classes of the model, in their order"
+        )
+
+
+def refuse_unreadable(split: Split | None) -> None:
+    """Raise `InputError` where an image that the score needs cannot be read: not only after hours.
+
+    Only the beginning of each file is looked at.
+    """
+    for sample in split or ():
+        if image_size(sample.image) is None:
+            read_image(sample.image, name=sample.name)  # which says why
+
+
+def say_what_is_remembered(train_split: Split, val_split: Split | None) -> None:
+    """Log how many images are learned from and measured on as well."""
+    if val_split is None:
+        return
+    learned = {sample.name for sample in train_split if isinstance(sample.image, Path | StoredImage)}
+    both = sum(sample.name in learned for sample in val_split)
+    if both:
+        logger.info(
+            "%d of the %d images of split %r are learned from as well: the score during training says what "
+            "is remembered, not how well the detector works",
+            both,
+            len(val_split),
+            val_split.name,
+        )
+
+
 def say_what_is_missing(model: SSD, split: Split, batch_size: int) -> None:
-    """Log what a split cannot teach a detector."""
+    """Log what a split cannot teach a detector; `InputError` where it has no image."""
+    if not len(split):
+        raise InputError(f"split {split.name!r} has no image to learn from: name another with --train-split")
     if len(split) < batch_size:
         logger.info(
             "batch_size %d is more than the images there are (%d): a step shows them repeatedly, lower it",

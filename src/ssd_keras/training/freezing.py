@@ -32,19 +32,29 @@ def freeze(model: SSD, names: Iterable[str]) -> None:
             adds to it.
 
     Raises:
-        InputError: no layer has such a name.
+        InputError: no layer has such a name, or none is left to be trained.
     """
-    layers = _layers(model)
-    model.trainable = True
-    for layer in layers:
-        layer.trainable = True
-    for name in names:
-        for layer in _called(name, model, "freeze"):
-            layer.trainable = False
-    with_weights = [layer for layer in layers if layer.weights]
+    meant = [layer.name for name in names for layer in _called(name, model, "freeze")]
+    freeze_exactly(model, meant)
+    with_weights = [layer for layer in _layers(model) if layer.weights]
     frozen = sum(not layer.trainable for layer in with_weights)
+    if frozen == len(with_weights):
+        raise InputError("freeze: no layer is left that could learn: leave out at least the predictor heads")
     if frozen:
         logger.info("%d of %d layers with weights are frozen", frozen, len(with_weights))
+
+
+def freeze_exactly(model: SSD, names: Iterable[str]) -> None:
+    """Freeze the layers of just these names, and thaw all others."""
+    frozen = set(names)
+    model.trainable = True
+    for layer in _layers(model):
+        layer.trainable = layer.name not in frozen
+
+
+def frozen_layers(model: SSD) -> list[str]:
+    """Name the layers that stay as they are, whoever froze them; for `freeze_exactly`."""
+    return [layer.name for layer in _layers(model) if not layer.trainable]
 
 
 def variables_of(model: SSD, name: str) -> list[keras.Variable]:

@@ -15,6 +15,7 @@ import keras
 from keras import ops
 
 from ssd_keras.boxes.arrays import Array
+from ssd_keras.errors import InputError
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training.devices import sum_over_devices
 from ssd_keras.training.freezing import variables_of
@@ -97,8 +98,15 @@ def make_optimizer(recipe: Recipe, model: SSD, steps_per_epoch: int) -> keras.op
     """Make the optimizer that `recipe` describes for `model`.
 
     Raises:
-        InputError: learning_rate_factors names layers that the model does not have.
+        InputError: learning_rate_factors names layers that the model does not have, or the run ends before
+            the weights would move for the first time.
     """
+    steps = recipe.epochs * steps_per_epoch
+    if recipe.accumulate > steps:
+        raise InputError(
+            f"accumulate is {recipe.accumulate}, and the run has {steps} steps in all: no weight would ever "
+            "move, choose less or more epochs"
+        )
     settings: dict[str, Any] = {
         "learning_rate": learning_rate(recipe, steps_per_epoch),
         "factor_of": _rate_factors(recipe, model),
@@ -120,7 +128,8 @@ def solver_of(optimizer: keras.optimizers.Optimizer) -> Any:
 
 
 def _is_decayed(variable: keras.Variable) -> bool:
-    return not any(name in variable.name for name in NOT_DECAYED)
+    """Tell whether a variable is a kernel: it has two axes or more; a scale of channels may have no name."""
+    return len(variable.shape) > 1 and not any(name in variable.name for name in NOT_DECAYED)
 
 
 def _rate_factors(recipe: Recipe, model: SSD) -> RateFactor:

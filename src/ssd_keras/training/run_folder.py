@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,7 +139,7 @@ class RunFolder:
             with self.first_batch.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
             return arrays.pop("images"), arrays
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except Exception:  # which one depends on what the damage hit
             return None
 
     def keep_batch(self, path: Path, batch: Batch) -> Path:
@@ -174,15 +173,25 @@ class RunFolder:
 def _usual_name(recipe: Recipe) -> str:
     """Name a run after what it trains: the file it starts from, its base network, or its preset."""
     if recipe.weights not in (None, "imagenet"):
-        return Path(str(recipe.weights)).stem
+        return Path(str(recipe.weights)).resolve().stem  # of ".." too
     return re.sub(r"\W+", "_", recipe.backbone or recipe.model)
 
 
 def refuse_taken_folder(path: Path) -> None:
-    """Raise `InputError` where `path` already holds a run."""
+    """Raise `InputError` where `path` already holds a run, or what somebody left of one."""
     if (path / RECIPE).exists():
         raise InputError(
             f"{path} already holds a run: go on with 'ssd resume {path}', or choose another folder with --out"
+        )
+    folder = RunFolder(path)
+    # A start in vain leaves a checkpoint of step 0 at most; all others would be taken for the new run's.
+    checkpoints = path.glob("checkpoints/step-*[1-9]*.npz")
+    trained = [folder.metrics, folder.best_model, folder.last_model, *checkpoints]
+    left = next((file for file in trained if file.exists()), None)
+    if left is not None:
+        raise InputError(
+            f"{path} holds {left.name} of another run: remove what is left of that, or choose another folder "
+            "with --out"
         )
 
 

@@ -140,9 +140,7 @@ def lost_process(index: int, count: int, run: str) -> str:
 
 def _is_of_a_connection(error: Exception) -> bool:
     said = str(error)
-    return any(
-        word in said for word in ("Gloo", "NCCL", "UNAVAILABLE", "ABORTED", "coordination", "CANCELLED")
-    )
+    return any(sign in said for sign in SIGNS_OF_A_LOST_PROCESS)
 
 
 def _store() -> Any:

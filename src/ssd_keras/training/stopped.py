@@ -9,8 +9,10 @@ from typing import Any
 import keras
 
 from ssd_keras.errors import InputError
+from ssd_keras.files import write_text_whole
+from ssd_keras.inference.detector import describe_detector
 from ssd_keras.models.ssd import SSD
-from ssd_keras.training.freezing import freeze
+from ssd_keras.training.freezing import freeze, freeze_exactly, frozen_layers
 from ssd_keras.training.initial_model import build_model
 from ssd_keras.training.recipe import Recipe
 from ssd_keras.training.run_folder import RunFolder
@@ -20,6 +22,16 @@ MAY_CHANGE = frozenset(
     {"data", "out", "weights", "workers", "cache_mb", "save_minutes", "tensorboard", "devices"}
 )
 """Settings on which no weight depends: data are compared themselves, weights were read at the beginning."""
+
+
+FROZEN = "frozen"
+"""In the description of a model: the names of the layers that stay as they are."""
+
+
+def write_architecture(model: SSD, folder: RunFolder) -> None:
+    """Write what `stopped_model` makes the model from; in Python layers may be frozen past the recipe."""
+    description = {**describe_detector(model), FROZEN: frozen_layers(model)}
+    write_text_whole(folder.architecture, json.dumps(description))
 
 
 def stopped_model(path: Path) -> SSD:
@@ -33,10 +45,14 @@ def stopped_model(path: Path) -> SSD:
     try:
         keras.utils.set_random_seed(recipe.seed)  # all processes of a run begin with the same weights
         description = json.loads(folder.architecture.read_text())
+        frozen = description.pop(FROZEN, None)
         if recipe.backbone and names_function(recipe.backbone):  # it may use layers that only its file knows
-            return build_model(recipe, tuple(description["config"]["class_names"]))
-        model: SSD = keras.saving.deserialize_keras_object(description)
-        freeze(model, recipe.freeze)
+            model = build_model(recipe, tuple(description["config"]["class_names"]))
+        else:
+            model = keras.saving.deserialize_keras_object(description)
+            freeze(model, recipe.freeze)
+        if frozen is not None:
+            freeze_exactly(model, frozen)
     except InputError:
         raise
     except Exception as error:  # Keras raises what it happens to meet
@@ -45,6 +61,15 @@ def stopped_model(path: Path) -> SSD:
             "call resume in Python where they are registered with Keras"
         ) from error
     return model
+
+
+def refuse_other_data(path: Path, same: bool) -> None:
+    """Raise `InputError` where the images and labels of a run are not the `same` as at the beginning."""
+    if not same:
+        raise InputError(
+            f"{path} was trained on other images or labels than there are now: a run goes on only with "
+            f"its own data; to train on with these, ssd train --data DATA --weights {path} --out ANOTHER"
+        )
 
 
 def refuse_changes(path: Path, then: dict[str, Any], now: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -16,15 +15,20 @@ import keras
 from ssd_keras.data.loader import Batch, TrainingLoader
 from ssd_keras.data.samples import Dataset
 from ssd_keras.errors import InputError
-from ssd_keras.files import write_text_whole
-from ssd_keras.inference.detector import describe_detector
 from ssd_keras.models.ssd import SSD
 from ssd_keras.training import callbacks
-from ssd_keras.training.averaging import EndWithOwnWeights
+from ssd_keras.training.averaging import EndWithOwnWeights, keep_average
 from ssd_keras.training.checkpoints import Progress
 from ssd_keras.training.curves import draw_curves
 from ssd_keras.training.devices import choose_devices, copy_variables
-from ssd_keras.training.expectations import choose_measured_split, choose_splits, say_what_is_missing
+from ssd_keras.training.expectations import (
+    choose_measured_split,
+    choose_splits,
+    refuse_other_classes,
+    refuse_unreadable,
+    say_what_is_missing,
+    say_what_is_remembered,
+)
 from ssd_keras.training.feeding import digest_of, make_augmentation, make_cache
 from ssd_keras.training.optimizers import make_optimizer
 from ssd_keras.training.progress_bar import ShowProgress
@@ -32,7 +36,7 @@ from ssd_keras.training.recipe import Recipe, with_absolute_paths
 from ssd_keras.training.report import write_report
 from ssd_keras.training.run_folder import RunFolder
 from ssd_keras.training.several_hosts import ALONE, Hosts, telling_of_lost_processes
-from ssd_keras.training.stopped import refuse_changes, stopped_model
+from ssd_keras.training.stopped import refuse_changes, refuse_other_data, stopped_model, write_architecture
 from ssd_keras.training.together import Together
 from ssd_keras.training.waiting import TimedBatches
 
@@ -89,15 +93,15 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False, hos
         hosts: of `connect`, where several processes train together; all but the first write nothing.
 
     Raises:
-        InputError: a split does not exist or has no image, the run folder is taken, the loss is lost, or
-            another process is gone.
+        InputError: a split does not exist or has no image, its classes are not the model's, the run folder is
+            taken, the loss is lost, or another process is gone.
     """
     training = _Training(model, dataset, recipe, quiet, hosts)
     if not hosts.first:
         return training.follow(Path(hosts.share("folder")))
     folder = RunFolder.create(recipe)
     hosts.share("folder", str(folder.path))
-    write_text_whole(folder.architecture, json.dumps(describe_detector(model)))
+    write_architecture(model, folder)
     with folder.locked():
         folder.checkpoints.save(training.model, training.progress)
         folder.keep_batch(folder.first_batch, training.first_images())
@@ -121,24 +125,28 @@ def resume(
         InputError: the run is finished or cannot go on, the data set is another one, or a process is gone.
     """
     folder = RunFolder.open(path)
-    training = _Training(model or stopped_model(path), dataset, folder.recipe, quiet, hosts)
+    model = model or stopped_model(path)
+    refuse_other_data(path, dataset.class_names == model.class_names)
+    training = _Training(model, dataset, folder.recipe, quiet, hosts)
     with folder.locked() if hosts.first else nullcontext():
         now = training.progress
-        training.progress = folder.checkpoints.restore(training.model)
-        refuse_changes(path, training.progress.recipe, now.recipe)
-        if training.progress.digest != now.digest:
-            raise InputError(
-                f"{path} was trained on other images or labels than there are now: a run goes on only with "
-                f"its own data; to train on with these, ssd train --data DATA --weights {path} --out ANOTHER"
-            )
+
+        def check(then: Progress) -> None:
+            refuse_changes(path, then.recipe, now.recipe)
+            refuse_other_data(path, then.digest == now.digest)
+
+        training.progress = folder.checkpoints.restore(training.model, check)
         step = training.progress.step
         if hosts.share("step", step) != step:
             raise InputError(
                 f"{path} is at step {step} here and not in process 0: put it on storage that all hosts share"
             )
+        training.forget_a_lost_best(folder)
         if not hosts.first:
             return training.follow(path)
         logger.info("going on after step %d", step)
+        if training.progress.log:  # what stands in the folder may be damaged, or an epoch ahead
+            callbacks.write_log(folder, training.progress)
         return training.run(folder)
 
 
@@ -148,7 +156,10 @@ class _Training:
     def __init__(self, model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool, hosts: Hosts) -> None:
         train_split, val_split = choose_splits(dataset, recipe)
         self.val_split = choose_measured_split(val_split, recipe)
+        refuse_other_classes(model, train_split)
+        refuse_unreadable(self.val_split)
         say_what_is_missing(model, train_split, recipe.batch_size)
+        say_what_is_remembered(train_split, self.val_split)
         self.devices = choose_devices(recipe, model.multibox_loss, hosts.count)
         hosts.meet("model")
         self.model = self.devices.model_on_all(model)
@@ -173,6 +184,12 @@ class _Training:
         with self.devices.making():
             self.model.compile(optimizer=make_optimizer(recipe, self.model, self.loader.steps_per_epoch))
             self.model.optimizer.build(self.model.trainable_variables)
+
+    def forget_a_lost_best(self, folder: RunFolder) -> None:
+        """Let the next model that is measured be the best one, where the best so far was removed."""
+        if self.progress.best is not None and not folder.best_model.exists():
+            logger.warning("%s is gone: the best model from here on takes its place", folder.best_model)
+            self.progress.best, self.progress.best_epoch = None, 0
 
     def first_images(self) -> Batch:
         """Give the first images that are trained on, to be shown in the report."""
@@ -200,7 +217,7 @@ class _Training:
         finally:  # also where the loss is lost
             bar.close()
             if self.progress.log and self.hosts.first:
-                draw_curves(folder)
+                self._draw(folder)
         run = self._result(folder)
         folder.write_json(folder.metrics.name, run.as_json())
         if self.model is not self.together.detector:
@@ -209,6 +226,13 @@ class _Training:
             self._report(folder)
         self.hosts.share("end")  # until then, process 0 may still be writing
         return run
+
+    def _draw(self, folder: RunFolder) -> None:
+        """Leave the curves; where that fails, why the run ended is told all the same."""
+        try:
+            draw_curves(folder)
+        except InputError as error:
+            logger.warning("no curves: %s", error)
 
     def _report(self, folder: RunFolder) -> None:
         """Leave the report; a finished run is not lost where that fails."""
@@ -225,8 +249,10 @@ class _Training:
             end = EndWithOwnWeights()
             self._fit_epochs(folder, bar, self.progress.epochs + 1, steps - begun, [end])
             end.restore()
-        if not callbacks.is_over(self.recipe, self.progress, self.progress.epochs):
-            self._fit_epochs(folder, bar, self.recipe.epochs, steps, [])
+        if callbacks.is_over(self.recipe, self.progress, self.progress.epochs):
+            keep_average(self.model)
+            return
+        self._fit_epochs(folder, bar, self.recipe.epochs, steps, [])
 
     def _fit_epochs(
         self,
