@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 from collections import Counter
 from functools import partial
@@ -15,6 +16,7 @@ import pytest
 from clips import CLASSES, SIZE, CornerDetector, cut, frame, write_video
 
 from ssd_keras.cli import main
+from ssd_keras.data.formats import open_dataset
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import save_detector
 from ssd_keras.inference.drawing import save_picture
@@ -144,6 +146,41 @@ def test_every_format_is_written(detect, photos, tmp_path, format, file):
     if format == "csv":
         rows = list(csv.DictReader(io.StringIO((out / file).read_text())))
         assert Counter(row["class"] for row in rows) == {"red": 3, "": 1}
+
+
+def test_images_are_copied_beside_their_labels(detect, fails, photos, tmp_path):
+    out = tmp_path / "out"
+    words = (photos, "--out", out, "--format", "yolo", "--copy-images", "--no-pictures")
+    assert detect(*words)[0] == 0
+    (split,) = open_dataset(out).values()
+    assert sorted(len(sample.ground_truth) for sample in split) == [0, 1, 1, 1]
+    assert "is not empty" in fails(*words)
+    assert "--copy-images is for labels" in fails(photos, "--out", out, "--copy-images")
+    assert "name a folder" in fails(photos, "--format", "voc", "--copy-images")
+    assert "--copy-images is not for" in fails(*words, "--engine", "ray")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names are not possible there")
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_that_the_terminal_cannot_show(detect, tmp_path, monkeypatch, encoding):
+    """Each image has one line, whatever it is called, and JSON is valid in every encoding."""
+    names = ("li\nne.png", "bad\udcff.png", "ü%s.png")
+    for name in names:
+        save_picture(tmp_path / "photos" / name, frame(0))
+    shown = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr("sys.stdout", shown)
+    assert main(["detect", "stand-in", str(tmp_path / "photos")]) == 0
+    lines = shown.buffer.getvalue().decode(encoding).splitlines()
+    assert [line.partition(".png")[0].rpartition("/")[2] for line in lines[:-1]] == [
+        "bad\\udcff",
+        "li\\nne",
+        "ü%s" if encoding == "utf-8" else "\\xfc%s",
+    ]
+    shown.buffer.truncate(0)
+    shown.buffer.seek(0)
+    assert main(["detect", "stand-in", str(tmp_path / "photos"), "--json"]) == 0
+    entries = json.loads(shown.buffer.getvalue().decode(encoding))
+    assert {entry["image"].rpartition("/")[2] for entry in entries} == set(names)
 
 
 def test_files_need_a_folder(fails, photos):

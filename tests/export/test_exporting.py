@@ -8,16 +8,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
+import openvino
 import pytest
+import tensorflow
 from export.artefacts import FORMATS, artefact, found_in_check_images, keras_file, small_detector
 
 from ssd_keras.errors import InputError
-from ssd_keras.export import exporting, worker
+from ssd_keras.export import artefact_files, exporting, worker
+from ssd_keras.export.artefact_files import write_artefact
 from ssd_keras.export.check_images import images_for_check
 from ssd_keras.export.exporting import export_detector
+from ssd_keras.export.openvino_files import save_openvino
 from ssd_keras.inference.detector import save_detector
 from ssd_keras.models.backbones.ssd7 import ssd7_features
 from ssd_keras.models.ssd import SSD
@@ -130,6 +135,67 @@ def test_a_disk_that_fills_up_meanwhile(tmp_path, monkeypatch, capsys):
     assert worker.main(str(tmp_path / "job.json")) == worker.FAULT_OF_THE_USER
     said = f"{tmp_path / 'x.onnx'} cannot be written (No space left on device): make room there, or choose"
     assert capsys.readouterr().out.startswith(said)
+
+
+def test_a_library_that_says_in_its_own_way_that_a_disk_is_full(tmp_path, monkeypatch):
+    def of_openvino(*_, **__):
+        raise RuntimeError("Exception from core.cpp:\nbasic_ios::clear: iostream error")
+
+    def of_tensorflow(*_, **__):
+        raise tensorflow.errors.ResourceExhaustedError(None, None, "variables; No space left on device")
+
+    monkeypatch.setattr(openvino, "save_model", of_openvino)
+    monkeypatch.setattr(tensorflow.saved_model, "save", of_tensorflow)
+    monkeypatch.setattr(artefact_files, "trace_detector", lambda model: None)
+    model = SimpleNamespace(set_rt_info=lambda *_: None, weights=[])
+    for write, said in (
+        (lambda: save_openvino(model, tmp_path / "x.xml", "{}"), "iostream error"),
+        (
+            lambda: write_artefact(model, "saved_model", tmp_path / "x", "{}", raw=False),
+            "No space left on device",
+        ),
+    ):
+        with pytest.raises(InputError, match=rf"x\S* cannot be written \(.*{said}\): make room") as error:
+            write()
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "openvino", "saved_model"])
+def test_of_two_exports_to_one_place_the_second_is_refused_and_the_first_is_whole(
+    kind, tmp_path, monkeypatch
+):
+    """Both begin before there is anything; they must not write into one file."""
+    out = tmp_path / f"x{SUFFIXES[kind]}"
+    contents = iter(["of the second", "of the first"])
+
+    def make(job, folder):
+        content = next(contents)
+        if content == "of the second":
+            export_detector(keras_file(), kind, out)
+        for file in exporting._files_at(Path(job.path), kind):
+            file.write_text(content)
+
+    monkeypatch.setattr(exporting, "_run_worker", make)
+    monkeypatch.setattr(exporting, "_found_by_keras", lambda file: {})
+    monkeypatch.setattr(exporting, "load_artefact", lambda path: None)
+    monkeypatch.setattr(exporting, "_checked_difference", lambda *_: 0.0)
+    with pytest.raises(InputError, match="exists already"):
+        export_detector(keras_file(), kind, out)
+    assert {file.read_text() for file in exporting._files_at(out, kind)} == {"of the first"}
+    assert sorted(tmp_path.iterdir()) == sorted(exporting._files_at(out, kind))
+
+
+def test_files_of_the_working_directory_are_no_modules_of_the_worker(tmp_path, monkeypatch):
+    run = subprocess.run
+
+    def start_only(command, **settings):
+        """Start Python as the worker is started, but with something that is quickly done."""
+        return run([*command[: command.index("-m")], "-c", "import json"], **settings)
+
+    (tmp_path / "json.py").write_text("raise SystemExit('this is no library')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", start_only)
+    exporting._run_worker(worker.Job("x.keras", "onnx", "x.onnx", False, None, "found.npz"), tmp_path)
 
 
 def test_what_does_not_go_together(tmp_path, no_worker):

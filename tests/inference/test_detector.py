@@ -1,5 +1,6 @@
 """Detectors are saved whole or not at all."""
 
+import os
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import keras
 import pytest
 
 from ssd_keras.errors import InputError
-from ssd_keras.inference.detector import load_detector, save_detector
+from ssd_keras.inference.detector import load_detector, load_model, save_detector
 from ssd_keras.models.backbones.ssd7 import ssd7_features
 from ssd_keras.models.ssd import SSD
 
@@ -63,3 +64,18 @@ def test_a_model_with_unknown_layers_says_which(tmp_path):
     keras.saving.get_custom_objects().pop("of_a_user>Twice")
     with pytest.raises(InputError, match="Could not locate class 'Twice'"):
         load_detector(tmp_path / "own.keras")
+
+
+def test_a_model_of_grey_images_looks_at_no_photographs(tmp_path):
+    model = SSD.from_preset("ssd7", ["car"], image_size=(64, 96), channels=1)
+    save_detector(model, tmp_path / "grey.keras")
+    with pytest.raises(InputError, match=r"grey\.keras takes images of 1 channels, and photographs have 3"):
+        load_detector(tmp_path / "grey.keras")
+    assert load_model(tmp_path / "grey.keras").input_shape[-1] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "m.keras")
+    with pytest.raises(InputError, match=r"m\.keras is a pipe or a device: give a"):
+        load_detector(tmp_path / "m.keras")

@@ -13,6 +13,7 @@ from ssd_keras.errors import InputError
 from ssd_keras.inference.drawing import (
     _caption_places,
     class_colour,
+    draw_boxes,
     draw_comparison,
     draw_detections,
     save_picture,
@@ -35,6 +36,15 @@ def test_a_box_is_drawn_in_the_colour_of_its_class_and_the_image_is_left_alone()
 
 def test_nothing_found_leaves_the_picture_as_it_is():
     assert (draw_detections(GREY, Detections([], [], [], ("a",), (120, 160))) == GREY).all()
+
+
+def test_an_empty_caption_leaves_no_mark():
+    boxes, labels = np.array([[40, 50, 100, 110], [10, 60, 30, 90]], np.float32), np.array([0, 1])
+    both, first, none = (draw_boxes(GREY, boxes, labels, said) for said in (["a", "b"], ["a", ""], ["", ""]))
+    assert (none[:48] == 128).all(), "above the boxes there is nothing"
+    assert (first[:48] != 128).any()
+    np.testing.assert_array_equal(first[:, :35], none[:, :35])
+    np.testing.assert_array_equal(first[:, 40:], both[:, 40:])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 400), (400, 3)])
@@ -67,6 +77,13 @@ def test_a_picture_is_written_and_read_again(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         save_picture(tmp_path / "file" / "p.png", GREY)
+
+
+@pytest.mark.parametrize(("suffix", "longest"), [(".jpg", 65_500), (".WEBP", 16_383), (".png", 66_000)])
+def test_a_picture_that_is_too_long_for_its_format_is_shrunk(tmp_path, suffix, longest):
+    """Strips that line cameras take, which are looked at tile by tile, are longer than JPEG holds."""
+    save_picture(tmp_path / f"strip{suffix}", np.full((66_000, 40, 3), 128, np.uint8))
+    assert read_image(tmp_path / f"strip{suffix}").shape == (longest, 40 * longest // 66_000, 3)
 
 
 @pytest.mark.parametrize("name", ["a\nb", "ca\x85t", "\x00", "x\u202ey", "\udcff"])

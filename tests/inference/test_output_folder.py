@@ -13,7 +13,7 @@ from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.images import read_image
 from ssd_keras.errors import InputError
 from ssd_keras.inference.crops import CropFolder
-from ssd_keras.inference.detecting import detect_stream
+from ssd_keras.inference.detecting import Tiling, detect_stream
 from ssd_keras.inference.drawing import save_picture
 from ssd_keras.inference.output_folder import OutputFolder, Wanted
 from ssd_keras.inference.sources.images import Clip, SourceImage
@@ -24,7 +24,7 @@ def write(out, images, wanted=None):
     """Detect in images and write what was found."""
     with OutputFolder(out, CLASSES, wanted or Wanted()) as folder:
         for image, found in detect_stream(CornerDetector(), images):
-            folder.add(image, found, folder.pixels_of(image))
+            folder.add(image, found, folder.pixels_of(image), folder.copy_of(image))
     return sorted(str(file.relative_to(out)) for file in out.rglob("*") if file.is_file())
 
 
@@ -84,6 +84,18 @@ def test_fewer_frames_play_as_long(tmp_path):
     assert drawn[0].clip.rate == RATE / 5
 
 
+@pytest.mark.parametrize(
+    ("rate", "written"), [(239.7648, 239.765), (119.8832, 119.88), (999.97, 1000), (0.0004, 0.01)]
+)
+def test_a_video_of_any_rate_is_written(tmp_path, rate, written):
+    """The codec holds no more than 65,535 as the number of its ticks a second."""
+    clip = Clip("c", rate)
+    write(tmp_path, [SourceImage("c", frame(n), n, n / rate, clip) for n in range(3)])
+    drawn = list(video_images(tmp_path / "c.mp4"))
+    assert len(drawn) == 3
+    assert drawn[0].clip.rate == pytest.approx(written, rel=1e-4)
+
+
 def test_videos_of_one_name_and_pictures_between_them_are_kept_apart(tmp_path):
     (tmp_path / "other").mkdir()
     first, second = write_video(tmp_path / "clip.mp4", 3), write_video(tmp_path / "other" / "clip.mp4", 5)
@@ -129,6 +141,98 @@ def test_crops_are_named_after_image_and_frame(tmp_path):
     assert written == ["crops/red/a_1.jpg", "crops/red/v_000012_1.jpg", "detections.json"]
     crop = read_image(tmp_path / "crops/red/a_1.jpg")
     assert abs(int(crop[4, 4, 0]) - 220) < 20
+
+
+def photographs(folder):
+    """Files that make it hard: turned by EXIF, of one name but for folder or suffix, and a GIF."""
+    turned = Image.fromarray(frame(0)[::-1])
+    exif = turned.getexif()
+    exif[0x0112] = 4  # upside down, as in a mirror
+    (folder / "deep").mkdir(parents=True)
+    turned.save(folder / "a.JPG", exif=exif, quality=95)
+    save_picture(folder / "a.png", frame(3))
+    save_picture(folder / "deep" / "a.png", np.full((*SIZE, 3), 90, np.uint8))
+    Image.fromarray(frame(0)).save(folder / "moving.gif")
+    return folder
+
+
+@pytest.mark.parametrize("is_one_folder", [True, False])
+@pytest.mark.parametrize("label_format", ["coco", "csv", "voc", "yolo"])
+def test_labels_and_copies_of_the_images_are_a_data_set(tmp_path, label_format, is_one_folder):
+    photos, out = photographs(tmp_path / "photos"), tmp_path / "out"
+    files = sorted(file for file in photos.rglob("*") if file.is_file())
+    images = [
+        *(SourceImage(str(file), file) for file in files),
+        *video_images(write_video(tmp_path / "v.mp4", 2)),
+    ]
+    with OutputFolder(
+        out, CLASSES, Wanted(label_format, copies=True), photos if is_one_folder else None
+    ) as folder:
+        for image, found in detect_stream(CornerDetector(), images):
+            assert folder.add(image, found, folder.pixels_of(image), folder.copy_of(image)) is None
+    data = open_dataset(out, class_names=CLASSES)
+    assert data.problems == ()
+    [split] = data.values()
+    assert len(split) == 6
+    for sample in split:
+        pixels = read_image(sample.image)
+        ((_, found),) = detect_stream(CornerDetector(), [SourceImage("", pixels)])
+        np.testing.assert_allclose(sample.ground_truth.boxes_px, found.boxes_px, atol=1e-3)
+    assert sorted(len(sample.ground_truth) for sample in split) == [0, 1, 1, 1, 1, 1]
+    copied = {file.read_bytes() for file in out.rglob("*") if file.is_file()}
+    assert {file.read_bytes() for file in files if file.suffix != ".gif"} <= copied
+    with pytest.raises(InputError, match="is not empty: name a new folder"):
+        OutputFolder(out, CLASSES, Wanted(label_format, copies=True))
+
+
+def test_of_an_image_in_tiles_the_file_is_copied(tmp_path):
+    save_picture(tmp_path / "a.png", frame(0))
+    images = [SourceImage("a.png", tmp_path / "a.png")]
+    ((image, found),) = detect_stream(CornerDetector(), images, tiling=Tiling(32))
+    with OutputFolder(tmp_path / "out", CLASSES, Wanted("yolo", copies=True)) as folder:
+        assert (folder.pixels_of(image) == frame(0)).all()
+        folder.add(image, found, None, folder.copy_of(image))
+    assert (tmp_path / "out/images/a.png").read_bytes() == (tmp_path / "a.png").read_bytes()
+
+
+def test_a_folder_that_cannot_be_made_leaves_the_results_before_it(tmp_path):
+    (tmp_path / "crops").write_text("kept")
+    (tmp_path / "detections.json").write_text("kept")
+    with pytest.raises(InputError, match="crops cannot be written"):
+        OutputFolder(tmp_path, CLASSES, Wanted(crops=True))
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["kept", "kept"]
+
+
+STORED_AS = {
+    1: None,
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""How the pixels of an upright image lie in a file with each EXIF orientation."""
+
+
+@pytest.mark.parametrize("orientation", STORED_AS)
+def test_what_tiles_show_is_cut_out_of_the_upright_image(tmp_path, orientation):
+    upright = frame(0, (96, 160))
+    way = STORED_AS[orientation]
+    stored = Image.fromarray(upright) if way is None else Image.fromarray(upright).transpose(way)
+    exif = stored.getexif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "a.jpg", exif=exif, quality=95)
+    images = [SourceImage("a.jpg", tmp_path / "a.jpg")]
+    ((image, found),) = detect_stream(CornerDetector(), images, tiling=Tiling(96))
+    with OutputFolder(tmp_path / "out", CLASSES, Wanted(pictures=False, crops=True)) as folder:
+        folder.add(image, found, folder.pixels_of(image))
+    assert found.size == (96, 160)
+    for number, (x0, y0, x1, y1) in enumerate(found.boxes_px.round().astype(int).tolist(), start=1):
+        crop = read_image(tmp_path / f"out/crops/red/a_{number}.jpg")
+        assert np.abs(crop.astype(int) - upright[y0:y1, x0:x1]).mean() < 8
+    assert len(found)
 
 
 def test_without_pictures_no_image_is_decoded_again(tmp_path):

@@ -80,3 +80,17 @@ def test_what_makes_no_sense_is_refused_in_one_line(default, texts, said):
     with pytest.raises(InputError, match=said) as error:
         Thresholds.parse(default, texts, CLASSES)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("default", "own", "said"),
+    [
+        (0.5, {"caar": 0.3}, "did you mean 'car'"),
+        (0.5, {"car": 1.5}, "of class 'car' is not from 0 to 1"),
+        (float("nan"), {}, "not from 0 to 1"),
+    ],
+)
+def test_thresholds_made_in_python_are_checked_as_well(default, own, said):
+    assert Thresholds(0.5, CLASSES, {"car": 0.3}).lowest == 0.3
+    with pytest.raises(InputError, match=said):
+        Thresholds(default, CLASSES, own)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from ssd_keras.data.images import resize_image
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
+from ssd_keras.inference.detecting import Tiling, detect_stream
+from ssd_keras.inference.sources.images import SourceImage
 from ssd_keras.inference.tiles import detect_tiled, tile_boxes
 from ssd_keras.models.ssd import SSD
 
@@ -240,6 +242,16 @@ def test_settings_that_make_no_sense_are_refused(settings, said):
     with pytest.raises(InputError, match=said) as error:
         detect_tiled(Colours(), scene((100, 100)), **{"tile": TILE} | settings)
     assert "\n" not in str(error.value)
+
+
+def test_an_image_with_too_many_tiles_is_refused_and_the_others_are_done():
+    large = np.broadcast_to(np.uint8(0), (3000, 4000, 3))
+    with pytest.raises(InputError, match=r"11,\d+,\d+ tiles of 16 pixels in an image of 4000 × 3000 are too"):
+        detect_tiled(Colours(), large, 16, 0.9)
+    images = [SourceImage("large", large), SourceImage("small", large[:16, :16])]
+    error, (image, _) = detect_stream(Colours(), images, tiling=Tiling(16, 0.9))
+    assert str(error).startswith("large: ")
+    assert image.name == "small"
 
 
 def test_what_is_no_image_is_refused():

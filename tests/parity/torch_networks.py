@@ -63,8 +63,8 @@ def random_weights(shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str
 def blob_image(size: tuple[int, int], seed: int, spacing: int = 20) -> np.ndarray:
     """(H, W, 3) uint8: random colours every `spacing` pixels, and between them straight transitions.
 
-    Whole numbers until the last division: sums of fractions are rounded otherwise on other processors, and half
-    a level decides which colour a pixel has.
+    Whole numbers until the last division: sums of fractions are rounded otherwise on other processors, and
+    half a level decides which colour a pixel has.
     """
     knots = (size[0] // spacing + 2, size[1] // spacing + 2)
     colours = np.random.default_rng(seed).integers(0, 256, (3, *knots))

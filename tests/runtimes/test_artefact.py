@@ -82,6 +82,19 @@ def test_batches_are_split_and_padded_to_a_fixed_size(batch_size, values):
     assert len(session.batches) == -(-len(values) // batch_size)
 
 
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_of_no_image_nothing_is_found_and_no_runtime_is_asked_for_it(batch_size):
+    session = Session(batch_size)
+    found = Artefact(Path("x"), session).predict(np.zeros((0, 4, 6, 3), np.uint8))
+    assert {name: values.shape for name, values in found.items()} == {
+        "boxes": (0, 2, 4),
+        "scores": (0, 2),
+        "labels": (0, 2),
+    }
+    assert Artefact(Path("x"), session).detect_batch(np.zeros((0, 4, 6, 3), np.uint8), []) == []
+    assert set(session.batches) == {batch_size or 1}
+
+
 def test_images_of_any_size_and_kind(tmp_path):
     import cv2
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
-from ssd_keras.cli.detection_report import DetectionReport, detection_progress
+from ssd_keras.cli.detection_report import DetectionReport, detection_progress, printable
 from ssd_keras.cli.options import Output
 from ssd_keras.data.checks import silent_decoders
 from ssd_keras.errors import InputError
@@ -116,6 +116,9 @@ class Writing:
     crops: Switch = False
     """Also cut the objects out, into crops/CLASS of --out."""
 
+    copy_images: Switch = False
+    """Also copy the images into --out, beside labels (coco, voc, yolo, csv): together they are a data set."""
+
 
 def detect(
     model: Path,
@@ -152,8 +155,9 @@ def detect(
         return
     _check_here(writing, engine, output)
     model_file(model)  # what is missing is said before Keras is loaded, which takes seconds
-    drawn_in = Path(writing.out) if writing.out and (writing.pictures or writing.crops) else None
-    given = open_sources([source, *sources], Reading(frames.every, frames.max_frames, drawn_in))
+    out = Path(writing.out) if writing.out else None
+    draws = writing.pictures or writing.crops or writing.copy_images
+    given = open_sources([source, *sources], Reading(frames.every, frames.max_frames, out, draws))
     _detect(load_detector(model, finding.precision), given, writing, finding, output)
 
 
@@ -173,7 +177,7 @@ def _detect(detector: Detector, given: Sources, writing: Writing, finding: Findi
     finally:  # Ctrl-C keeps what is done
         report.finish()
     if folder and not prints_results:
-        print(f"results: {writing.out}")
+        print(printable(f"results: {writing.out}"))
     report.raise_faults()
 
 
@@ -185,6 +189,8 @@ def _check_here(writing: Writing, engine: Engine, output: Output) -> None:
     ):
         if value is not None:
             raise InputError(f"{flag} is for --engine ray: add that, or leave {flag} out")
+    if writing.copy_images and writing.format in (None, "json", "jsonl"):
+        raise InputError("--copy-images is for labels: choose --format coco, csv, voc or yolo")
     if writing.out is not None:
         return
     if writing.crops:
@@ -226,7 +232,7 @@ def _folder(writing: Writing, detector: Detector, given: Sources) -> OutputFolde
     from ssd_keras.inference.output_folder import OutputFolder, Wanted
 
     assert writing.out is not None
-    wanted = Wanted(writing.format or "json", writing.pictures, writing.crops)
+    wanted = Wanted(writing.format or "json", writing.pictures, writing.crops, writing.copy_images)
     return OutputFolder(Path(writing.out), detector.class_names, wanted, given.folder)
 
 
@@ -250,11 +256,11 @@ def _take(
     misfit = None
     if folder:
         try:
-            pixels = folder.pixels_of(image)
+            pixels, copy = folder.pixels_of(image), folder.copy_of(image)
         except InputError as error:  # it decoded at a smaller size, or is gone since
             report.failed(error)
             return
-        misfit = folder.add(image, detections, pixels)
+        misfit = folder.add(image, detections, pixels, copy)
     if printed:
         printed.add(image.name, detections, image.frame, image.time)
     report.found(image, detections)

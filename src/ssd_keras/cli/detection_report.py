@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ssd_keras.cli.options import Output, note
 from ssd_keras.data.checks import counted
 from ssd_keras.detections import Detections
-from ssd_keras.errors import InputError
+from ssd_keras.errors import UNSHOWABLE, InputError
 from ssd_keras.inference.sources.images import Clip, SourceImage
 
 
@@ -49,7 +49,7 @@ class DetectionReport:
                 return
             self._shown = (image.clip, counts)
         if not self.is_stdout_taken:
-            print(f"{image.shown_name}: {detections.summary()}", flush=True)
+            print(printable(f"{image.shown_name}: {detections.summary()}"), flush=True)
 
     def failed(self, error: InputError) -> None:
         """Tell of an image that could not be read."""
@@ -88,7 +88,7 @@ class DetectionReport:
     def finish(self) -> None:
         """Tell the summary."""
         if self.stills or self.frames:
-            (note if self.is_stdout_taken else print)(self.summary())
+            (note if self.is_stdout_taken else print)(printable(self.summary()))
 
     def raise_faults(self) -> None:
         """Raise `InputError` if something was wrong: that, if it is alone, or how much there was."""
@@ -100,6 +100,16 @@ class DetectionReport:
         said += [f"{self.misnamed} of {total} have labels of another name"] if self.misnamed else []
         if said:
             raise InputError(f"{', and '.join(said)}, as said above; the rest is done")
+
+
+def printable(text: str) -> str:
+    """Give a text as one line that standard output can take: names of files may hold what breaks or stops it.
+
+    Such characters are shown as Python writes them.
+    """
+    line = UNSHOWABLE.sub(lambda found: repr(found[0])[1:-1], text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return line.encode(encoding, "backslashreplace").decode(encoding)
 
 
 @contextmanager

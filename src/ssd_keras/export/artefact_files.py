@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ssd_keras.export.full_disks import unwritable_said
 from ssd_keras.export.onnx_graph import make_onnx_graph
 from ssd_keras.export.openvino_files import save_openvino
 from ssd_keras.export.tracing import trace_detector
@@ -83,4 +84,5 @@ def _save_function(model: SSD, folder: Path) -> None:
     module.detect = trace_detector(model)
     module.weights = [weight.value for weight in model.weights]
     signatures = {saved_model_session.SIGNATURE: module.detect}
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    with unwritable_said(folder, tf.errors.OpError):
+        tf.saved_model.save(module, str(folder), signatures=signatures)

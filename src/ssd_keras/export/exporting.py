@@ -20,8 +20,9 @@ import numpy as np
 
 from ssd_keras.errors import InputError
 from ssd_keras.export.comparison import TOLERANCE, largest_difference
+from ssd_keras.export.full_disks import ROOM
 from ssd_keras.export.int8 import Cost, Int8, check_int8, make_int8
-from ssd_keras.export.worker import FAULT_OF_THE_USER, ROOM, Job
+from ssd_keras.export.worker import FAULT_OF_THE_USER, Job
 from ssd_keras.files import whole_file
 from ssd_keras.inference.detector import model_file, save_detector
 from ssd_keras.runtimes.artefact import Artefact, load_artefact
@@ -180,16 +181,18 @@ def _file_of(model: str | Path | SSD, folder: Path) -> Path:
 def _unfinished(place: Path, kind: Format) -> Iterator[Path]:
     """Give where to write an artefact; all of it takes its place when all went well, or nothing is left.
 
-    What cannot be written there is said at once, and not after minutes of work.
+    What cannot be written there is said at once, and not after minutes of work. Each export writes into a
+    folder of its own: of two with one place the second finds that taken in the end, and neither is harmed.
     """
-    with ExitStack() as stack:
+    with _folder_beside(place) as folder:
+        yield folder / place.name
+        _free_place(place, kind)
         if kind == "saved_model":
-            yield stack.enter_context(_whole_folder(place))
-        else:
-            unfinished = [stack.enter_context(whole_file(file)) for file in _files_at(place, kind)]
-            for file in unfinished:
-                file.touch()
-            yield unfinished[0]
+            (folder / place.name).replace(place)
+            return
+        with ExitStack() as stack:
+            for file in _files_at(place, kind):
+                (folder / file.name).replace(stack.enter_context(whole_file(file)))
 
 
 def _check_room(needed: int, *folders: Path) -> None:
@@ -204,20 +207,16 @@ def _check_room(needed: int, *folders: Path) -> None:
 
 
 @contextmanager
-def _whole_folder(path: Path) -> Iterator[Path]:
-    """Give the path of an unfinished folder, as `whole_file` does for a file."""
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    shutil.rmtree(unfinished, ignore_errors=True)
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """Give a new folder on the disk of a path, which is gone in the end with all that is still in it."""
     try:
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        unfinished.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"unfinished-{path.name}-", dir=path.parent) as folder:
+            yield Path(folder)
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror or error}): make room there, or choose another place"
         ) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _run_worker(job: Job, folder: Path) -> None:
@@ -232,7 +231,8 @@ def _run_worker(job: Job, folder: Path) -> None:
         "TF2ONNX_CATCH_ERRORS": "FALSE",  # else it copies all weights before each of its many steps
     }
     done = subprocess.run(
-        [sys.executable, "-m", "ssd_keras.export.worker", str(job_file)],
+        # -P: a file random.py in the working directory is not the module of that name.
+        [sys.executable, "-P", "-m", "ssd_keras.export.worker", str(job_file)],
         env=environment,
         capture_output=True,
         text=True,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ssd_keras.boxes.offsets import decode_offsets
 from ssd_keras.errors import InputError
 from ssd_keras.export.comparison import class_scores
+from ssd_keras.export.full_disks import ROOM
 from ssd_keras.runtimes.formats import Format
 from ssd_keras.runtimes.metadata import ArtefactMetadata, DecodingSettings
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 FAULT_OF_THE_USER = 3
 """Exit status where the reason on standard output is the user's to mend."""
-
-ROOM = "make room there, or choose another place with --out"
 
 
 class Job(NamedTuple):

@@ -163,7 +163,7 @@ def _read(image: SourceImage | InputError, size: tuple[int, int] | None) -> _Rea
         pixels = read_image(image.content, name=image.name)
     except InputError as error:
         return error
-    return _Read(image._replace(content=pixels), (pixels.shape[0], pixels.shape[1]), pixels)
+    return _Read(image._replace(pixels=pixels), (pixels.shape[0], pixels.shape[1]), pixels)
 
 
 def _detected(
@@ -182,8 +182,12 @@ def _detected(
 
 def _in_tiles(
     model: Detector, read: _Read, tiling: Tiling, threshold: float, fast: bool, batch_size: int
-) -> tuple[SourceImage, Detections]:
-    from ssd_keras.inference.tiles import detect_tiled
+) -> tuple[SourceImage, Detections] | InputError:
+    from ssd_keras.inference.tiles import check_number, detect_tiled
 
+    try:
+        check_number(read.size, tiling.tile, tiling.overlap, model.image_size)
+    except InputError as error:  # others may be smaller
+        return InputError(f"{read.image.shown_name}: {error}")
     found = detect_tiled(model, read.pixels, tiling.tile, tiling.overlap, threshold, fast, batch_size)
     return read.image, found

@@ -37,7 +37,7 @@ def load_detector(path: str | Path, precision: Precision = "float32") -> Detecto
         a Keras model will do, use `load_model`.
 
     Raises:
-        InputError: there is no such file, or it is no detector of ours.
+        InputError: there is no such file, it is no detector of ours, or takes no photographs.
     """
     path = Path(path)
     if recognise_format(path):
@@ -47,7 +47,13 @@ def load_detector(path: str | Path, precision: Precision = "float32") -> Detecto
     file = model_file(path)
     if precision != "float32":
         raise InputError(f"{path} has the precision it was trained in: export it to openvino for {precision}")
-    return load_model(file)
+    model = load_model(file)
+    if (channels := model.input_shape[-1]) != 3:
+        raise InputError(
+            f"{path} takes images of {channels} channels, and photographs have 3: use load_model in Python, "
+            "and give the model batches with as many"
+        )
+    return model
 
 
 def load_model(path: str | Path) -> SSD:
@@ -137,6 +143,8 @@ def model_file(path: Path) -> Path:
         return found
     if not path.exists():
         raise InputError(f"model {path} does not exist: {WHAT_TO_GIVE}")
+    if not path.is_file():
+        raise InputError(f"model {path} is a pipe or a device: {WHAT_TO_GIVE}")
     if path.suffix == ".bin" and path.with_suffix(".xml").exists():
         raise InputError(f"{path} holds the weights of an OpenVINO model: give {path.with_suffix('.xml')}")
     if not zipfile.is_zipfile(path):

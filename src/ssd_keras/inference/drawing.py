@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ssd_keras.boxes.iou import pairwise_intersection
 from ssd_keras.data.checks import shown_text
+from ssd_keras.data.images import resize_image
 from ssd_keras.data.samples import GroundTruth
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
@@ -24,6 +25,9 @@ Colour = tuple[int, int, int]
 Pixels = NDArray[np.uint8]
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+LARGEST_SIDES = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}
+"""Pixels of a side that a picture may have in each format; PNG takes whatever can be read."""
 
 GOLDEN_RATIO = 0.618034
 """Steps of this size around the circle of hues keep any number of classes well apart."""
@@ -42,13 +46,17 @@ def draw_boxes(
     labels: NDArray[np.int32],
     captions: Sequence[str],
 ) -> Pixels:
-    """Draw boxes (K, 4) with a caption each on a copy of an RGB image; the first lie on top."""
+    """Draw boxes (K, 4) with a caption each on a copy of an RGB image; the first lie on top.
+
+    An empty caption is none: nothing stands at such a box.
+    """
     drawn = image.copy()
     thickness = max(1, round(max(image.shape[:2]) / 320))
     for box, label in reversed(list(zip(boxes_px, labels, strict=True))):
         x0, y0, x1, y1 = (round(float(side)) for side in box)
         cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), class_colour(int(label)), thickness, cv2.LINE_AA)
-    return _with_captions(drawn, boxes_px, labels, captions)
+    said = np.array([bool(caption) for caption in captions], bool)
+    return _with_captions(drawn, boxes_px[said], labels[said], list(filter(None, captions)))
 
 
 def draw_detections(image: Pixels, detections: Detections) -> Pixels:
@@ -100,10 +108,24 @@ def save_picture(path: Path, image: Pixels) -> None:
 
 
 def encode_picture(path: Path, image: Pixels) -> bytes:
-    """Encode an RGB image as the suffix of `path` says; `InputError` where that is of no picture."""
+    """Encode an RGB image as the suffix of `path` says, shrunk where it is too long for the format.
+
+    Raises:
+        InputError: the suffix is that of no picture.
+    """
     if path.suffix.lower() not in PICTURE_SUFFIXES:
         raise InputError(f"{path} is no name of a picture: let it end in {' or '.join(PICTURE_SUFFIXES)}")
-    return cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+    fitting = _no_longer_than(LARGEST_SIDES.get(path.suffix.lower()), image)
+    return cv2.imencode(path.suffix, cv2.cvtColor(fitting, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _no_longer_than(side: int | None, image: Pixels) -> Pixels:
+    """Shrink an image of which a side is longer; None: any length will do."""
+    longest = max(image.shape[:2])
+    if side is None or longest <= side:
+        return image
+    height, width = (max(1, length * side // longest) for length in image.shape[:2])
+    return resize_image(image, (height, width))
 
 
 def _with_captions(

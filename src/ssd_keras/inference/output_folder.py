@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from ssd_keras.data.images import read_image
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
+from ssd_keras.inference.copied_images import CopiedImages, ImageFile, as_file
 from ssd_keras.inference.crops import CropFolder
 from ssd_keras.inference.drawing import draw_detections
 from ssd_keras.inference.own_files import save_own_picture
-from ssd_keras.inference.results import STREAMED, open_results
+from ssd_keras.inference.results import IMAGE_FOLDERS, STREAMED, open_results
 from ssd_keras.inference.results.names import FRAME_DIGITS, ResultNames
 from ssd_keras.inference.sources.images import Clip, SourceImage
 from ssd_keras.inference.video_writing import VIDEO_SUFFIX, VideoFile
@@ -37,11 +38,13 @@ class Wanted:
         format: of the files of detections, one of `RESULT_FORMATS`.
         pictures: pictures and videos with boxes drawn.
         crops: a picture of each object.
+        copies: the images themselves, beside the labels; for formats of `IMAGE_FOLDERS`.
     """
 
     format: str = "json"
     pictures: bool = True
     crops: bool = False
+    copies: bool = False
 
 
 class OutputFolder:
@@ -69,12 +72,17 @@ class OutputFolder:
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
         self._wanted = wanted
+        # Folders first: where one cannot be made no file of results was touched yet.
+        self._crops = CropFolder.create(path / CROPS) if wanted.crops else None
+        self._copies: CopiedImages | None = None
+        if wanted.copies:
+            self._copies = CopiedImages(path / IMAGE_FOLDERS[wanted.format], image_root)
+            image_root = self._copies.path
         self._open_files = ExitStack()
         self._results = self._open_files.enter_context(
             open_results(wanted.format, path, class_names, image_root)
         )
         self._open_files.callback(self._close_video)
-        self._crops = CropFolder.create(path / CROPS) if wanted.crops else None
         self._names = ResultNames()
         self._clip: Clip | None = None
         self._video: VideoFile | None = None
@@ -98,11 +106,24 @@ class OutputFolder:
         Raises:
             InputError: it cannot be read.
         """
-        needed = self._wanted.pictures or self._wanted.crops
-        return read_image(image.content, name=image.name) if needed else None
+        if not (self._wanted.pictures or self._wanted.crops):
+            return None
+        return read_image(image.content, name=image.name) if image.pixels is None else image.pixels
+
+    def copy_of(self, image: SourceImage) -> ImageFile | None:
+        """Give what is to stand in the copy of an image, if there is to be one.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return as_file(image) if self._copies else None
 
     def add(
-        self, image: SourceImage, detections: Detections, pixels: NDArray[np.uint8] | None = None
+        self,
+        image: SourceImage,
+        detections: Detections,
+        pixels: NDArray[np.uint8] | None = None,
+        copy: ImageFile | None = None,
     ) -> InputError | None:
         """Write what was found in an image.
 
@@ -110,6 +131,7 @@ class OutputFolder:
             image: the image, or frame.
             detections: what was found in it; may be nothing.
             pixels: of `pixels_of`.
+            copy: of `copy_of`.
 
         Returns:
             What the user has to do before the labels fit the image; None: they do.
@@ -117,7 +139,11 @@ class OutputFolder:
         Raises:
             InputError: something cannot be written; what was written before stays.
         """
-        misfit = self._results.add(image.name, detections, image.frame, image.time)
+        if self._copies and copy:
+            # Labels are those of the copy, which has a name that they can have, too.
+            misfit = self._results.add(str(self._copies.add(image, copy)), detections)
+        else:
+            misfit = self._results.add(image.name, detections, image.frame, image.time)
         if pixels is not None and self._crops:
             self._crops.save(pixels, _crop_name(image), detections)
         if pixels is not None and self._wanted.pictures:

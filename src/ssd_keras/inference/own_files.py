@@ -39,7 +39,7 @@ def save_own_picture(path: Path, image: NDArray[np.uint8]) -> None:
 
 def refuse_to_replace(path: Path) -> None:
     """Raise `InputError` if there is anything at `path` but a picture or video that has our mark."""
-    if os.path.lexists(path) and not _is_own(path):
+    if os.path.lexists(path) and not is_own(path):
         raise InputError(
             f"{path} is there already, and not a result of an earlier run: it is kept, choose another --out"
         )
@@ -61,7 +61,8 @@ def _with_mark(content: bytes) -> bytes:
     return content[:place] + comment + content[place:]
 
 
-def _is_own(path: Path) -> bool:
+def is_own(path: Path) -> bool:
+    """Tell whether a file is a picture or video that has our mark."""
     if not path.is_file():
         return False
     try:

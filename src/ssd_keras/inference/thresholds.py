@@ -20,11 +20,20 @@ class Thresholds:
         default: of every class without one of its own, 0-1.
         class_names: all classes of the detector.
         per_class: those of single classes by their names, 0-1.
+
+    Raises:
+        InputError: a class is not known, or a number is not from 0 to 1.
     """
 
     default: float
     class_names: tuple[str, ...]
     per_class: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check(self.default, f"threshold {self.default}")
+        for name, threshold in self.per_class.items():
+            label_of(name, self.class_names, f"threshold {threshold}")
+            _check(threshold, f"threshold {threshold} of class {name!r}")
 
     @classmethod
     def parse(cls, default: float, per_class: Sequence[str], class_names: Sequence[str]) -> Thresholds:
@@ -39,7 +48,6 @@ class Thresholds:
             InputError: a text is not like that, names an unknown class or one twice, or a number is not
                 from 0 to 1.
         """
-        _check(default, f"threshold {default}")
         own: dict[str, float] = {}
         for text in per_class:
             name, threshold = _parsed(text, class_names)

@@ -24,6 +24,9 @@ LARGEST_OVERLAP = 0.9
 SMALLEST_TILE = 16
 """Pixels."""
 
+MOST_TILES = 1_000_000
+"""Of an image. A network sees some hundred a second; small tiles with much overlap could be billions."""
+
 
 def detect_tiled(
     model: Detector,
@@ -55,11 +58,12 @@ def detect_tiled(
         The detections; boxes in pixels of the image.
 
     Raises:
-        InputError: `tile` or `overlap` make no sense, or `image` is none.
+        InputError: `tile` or `overlap` make no sense, also for an image of this size, or `image` is none.
     """
     image = read_image(image)
     check_tiling(tile, overlap)
     size = image.shape[0], image.shape[1]
+    check_number(size, tile, overlap, model.image_size)
     views = _views(size, _tile_size(tile, model.image_size), overlap)
     sources = _Views(image, views)
     found: list[tuple[int, Detections]] = []
@@ -86,10 +90,15 @@ def tile_boxes(size: tuple[int, int], tile_size: tuple[int, int], overlap: float
         tile_size: (height, width) of a tile.
         overlap: 0 or more, below 1.
     """
-    rows, columns = (
-        _places(side, min(side, length), overlap) for side, length in zip(size, tile_size, strict=True)
-    )
+    rows, columns = _rows_and_columns(size, tile_size, overlap)
     return np.array([(x0, y0, x1, y1) for y0, y1 in rows for x0, x1 in columns], np.int64)
+
+
+def _rows_and_columns(
+    size: tuple[int, int], tile_size: tuple[int, int], overlap: float
+) -> list[list[tuple[int, int]]]:
+    """Where the rows of tiles begin and end, and the columns."""
+    return [_places(side, min(side, length), overlap) for side, length in zip(size, tile_size, strict=True)]
 
 
 def _places(side: int, length: int, overlap: float) -> list[tuple[int, int]]:
@@ -160,4 +169,14 @@ def check_tiling(tile: int, overlap: float) -> None:
     if not 0 <= overlap <= LARGEST_OVERLAP:  # written so that NaN fails, too
         raise InputError(
             f"overlap {overlap} of tiles is not from 0 to {LARGEST_OVERLAP}: give a share of a tile"
+        )
+
+
+def check_number(size: tuple[int, int], tile: int, overlap: float, image_size: tuple[int, int]) -> None:
+    """Raise `InputError` where an image of `size` has too many tiles for a detector of `image_size`."""
+    rows, columns = map(len, _rows_and_columns(size, _tile_size(tile, image_size), overlap))
+    if rows * columns > MOST_TILES:
+        raise InputError(
+            f"{rows * columns:,} tiles of {tile} pixels in an image of {size[1]} × {size[0]} are too many: "
+            f"give larger ones, or less overlap, so that there are at most {MOST_TILES:,}"
         )

@@ -21,6 +21,11 @@ and VP9 takes some fifty times as long (174 and 3.3 ms a frame of 640 × 480 on 
 
 VIDEO_SUFFIX = ".mp4"
 
+LOWEST_RATE = 0.01
+
+MOST_TICKS = (1 << 16) - 1
+"""MPEG-4 part 2 counts time in so many ticks a second at most. A frame takes a whole number of them."""
+
 
 class VideoFile:
     """An MP4 file that frames are appended to; it has its name once it is closed, and whole.
@@ -42,6 +47,7 @@ class VideoFile:
         self._unfinished = path.with_name(f"unfinished-{path.name}")
         self._clip = clip
         self._size = size
+        self._rate = writable_rate(clip.rate)
         self._written = 0
         quiet_ffmpeg()
         height, width = (side + side % 2 for side in size)
@@ -50,7 +56,7 @@ class VideoFile:
                 str(self._unfinished.absolute()),
                 cv2.CAP_FFMPEG,
                 cv2.VideoWriter.fourcc(*CODEC),
-                clip.rate,
+                self._rate,
                 (width, height),
             )
         if not self._writer.isOpened():
@@ -72,7 +78,7 @@ class VideoFile:
         """How often a frame is to be written: once, or as often as to catch up with the clock of a camera."""
         if not self._clip.is_live or time is None:
             return 1
-        return max(0, round(time * self._clip.rate) + 1 - self._written)
+        return max(0, round(time * self._rate) + 1 - self._written)
 
     def close(self) -> None:
         """End the file.
@@ -94,3 +100,14 @@ class VideoFile:
                 f"{self.path} cannot be written whole ({reason}): make room there, or choose another --out; "
                 f"{self._unfinished.name} has what could be written"
             ) from error
+
+
+def writable_rate(rate: float) -> float:
+    """Give the rate nearest to `rate`, in frames a second, that the codec can hold.
+
+    OpenCV hands on three digits behind the point, as 119883 ticks for 1000 frames. Slow motion of telephones
+    has such rates, and so many ticks the codec does not count.
+    """
+    rate = max(rate, LOWEST_RATE)
+    digits = next((digits for digits in (3, 2, 1) if rate * 10**digits <= MOST_TICKS), 0)
+    return round(rate, digits)

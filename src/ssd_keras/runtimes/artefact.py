@@ -106,6 +106,9 @@ class Artefact:
 
         A batch is split or padded where the artefact takes a fixed number of images.
         """
+        if not len(images):  # which most runtimes refuse
+            one = self.predict(np.zeros((1, *images.shape[1:]), np.uint8))
+            return {name: values[:0] for name, values in one.items()}
         size = self._batch_size
         if size is None or len(images) == size:
             return self._session.run(images)

@@ -24,6 +24,8 @@ def recognise_format(path: Path) -> Format | None:
     if path.is_dir():
         return "saved_model" if (path / "saved_model.pb").is_file() else None
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return None
         with path.open("rb") as file:
             start = file.read(1024)
     except OSError:

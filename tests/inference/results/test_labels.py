@@ -191,7 +191,8 @@ def test_images_that_only_their_suffixes_tell_apart(tmp_path):
 
 def test_a_name_that_is_too_long_for_labels_is_said(tmp_path):
     with open_results("yolo", tmp_path, CLASSES) as results:
-        assert results.add(f"{'n' * 240}.jpg", TWO) is None
+        assert results.add(f"{'n' * 230}.jpg", TWO) is None
+        assert f"rename the image to {'n' * 230}-2.png" in str(results.add(f"{'n' * 230}.png", TWO))
         assert f"rename the image to {'m' * 200}.jpg" in str(results.add(f"{'m' * 250}.jpg", TWO))
 
 

@@ -4,11 +4,13 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from clips import write_video
 
 from ssd_keras.data.images import read_image
 from ssd_keras.errors import InputError
+from ssd_keras.inference.own_files import save_own_picture
 from ssd_keras.inference.sources import Reading, open_sources
 
 
@@ -72,6 +74,8 @@ def test_what_is_not_there_is_named(photos):
         open_sources([photos / "empty"])
     with pytest.raises(InputError, match="no image given"):
         open_sources([])
+    with pytest.raises(InputError, match="the name of a source is empty"):
+        open_sources([""])  # not the working directory
     with pytest.raises(InputError, match="is no link that is fetched"):
         open_sources(["file:///etc/hostname"])
     with pytest.raises(InputError, match="camera:963 is not there"):
@@ -91,6 +95,25 @@ def test_the_pictures_written_are_not_looked_at_and_never_take_the_place_of_imag
     assert names(open_sources([photos], Reading(out=photos.parent))) == ["a.PNG", "b.jpg", "c.jpeg", "b.jpg"]
 
 
+def test_what_an_earlier_run_drew_is_no_match_and_no_image_of_the_folder(photos):
+    """Without pictures of its own, a run may find those of another one in its folder of results."""
+    out = photos / "found"
+    for name in ("mine.jpg", "crops/car/b_1.jpg"):
+        save_own_picture(out / name, np.zeros((4, 4, 3), np.uint8))
+    everything = ["a.PNG", "b.jpg", "c.jpeg", "mine.jpg", "b_1.jpg"]
+    assert names(open_sources([photos])) == everything
+    assert names(open_sources([photos], Reading(out=out, draws=False))) == everything[:3]
+    for pattern, found in (("**/*.*g", ["b.jpg", "c.jpeg"]), ("*/*.jp*g", ["c.jpeg"])):
+        for draws in (True, False):
+            assert names(open_sources([f"{photos}/{pattern}"], Reading(out=out, draws=draws))) == found
+    assert names(open_sources([out / "crops"], Reading(out=out))) == ["b_1.jpg"], "it was named"
+    assert names(open_sources([f"{out}/c*/*/*.jpg"], Reading(out=out))) == ["b_1.jpg"]
+    (out / "theirs.jpg").write_bytes(b"")
+    assert names(open_sources([photos], Reading(out=out, draws=False))) == [*everything[:3], "theirs.jpg"]
+    with pytest.raises(InputError, match="could overwrite"):
+        open_sources([f"{photos}/**/*.jpg"], Reading(out=out))
+
+
 def test_a_source_that_links_into_the_folder_of_results_is_refused(photos, tmp_path):
     (tmp_path / "link.jpg").symlink_to(photos / "b.jpg")
     with pytest.raises(InputError, match="could overwrite"):
@@ -107,6 +130,20 @@ def test_what_has_several_names_is_looked_at_once(photos, monkeypatch):
         "a.PNG",
         "c.jpeg",
     ]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_not_passed_over(photos, monkeypatch):
+    def scandir(path):
+        if Path(path).name == "deep":
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert names(open_sources([photos])) == ["a.PNG", "b.jpg", "deep"]
+    (closed,) = open_sources([photos / "deep"]).images()
+    with pytest.raises(InputError, match="deep cannot be read"):
+        read_image(closed.content)
 
 
 def test_folders_behind_links_are_gone_through(photos, tmp_path):
@@ -156,3 +193,19 @@ def test_lines_of_standard_input_name_sources(photos, monkeypatch):
     b, c, error, again = found.images()
     assert [Path(image.name).name for image in (b, c, again)] == ["b.jpg", "c.jpeg", "b.jpg"]
     assert "nope.jpg does not exist" in str(error)
+
+
+def test_what_is_named_twice_is_opened_once(photos, monkeypatch):
+    class Input:
+        buffer = io.BytesIO(f"{photos}/b.jpg\n".encode())
+
+    monkeypatch.setattr("sys.stdin", Input)
+    assert names(open_sources(["-", photos / "a.PNG", "-"])) == ["b.jpg", "a.PNG"]
+    link = "http://127.0.0.1:9/c.jpg"
+    assert names(open_sources([link, link])) == ["c.jpg"]
+
+
+def test_standard_input_that_is_closed_is_said(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(InputError, match="standard input is closed"):
+        open_sources(["-"])

@@ -47,6 +47,7 @@ def test_lines_name_sources_and_empty_ones_name_nothing():
     assert names(b"a.jpg\n\n  b c.png  \r\nbad\nlast") == ["a.jpg", "b c.png", "bad is not there", "last"]
     assert names(b"BMW\nRIFF.jpg\n") == ["BMW", "RIFF.jpg"]
     assert names("ä.jpg\n".encode()) == ["ä.jpg"]
+    assert names("a.jpg\r\nb.jpg".encode("utf-8-sig")) == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b" \n\n"])

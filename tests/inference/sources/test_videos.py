@@ -77,6 +77,17 @@ def test_a_video_without_its_index_does_not_open(tmp_path, capfd):
     assert capfd.readouterr().err == "", "FFmpeg says nothing of its own"
 
 
+def test_a_short_video_of_which_nothing_decodes_says_so(tmp_path):
+    """Two frames less than stated are tolerated at the end of a long one."""
+    file = write_video(tmp_path / "a.mp4", frames=2)
+    data = bytearray(file.read_bytes())
+    start, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    data[start:end] = bytes(end - start)
+    file.write_bytes(data)
+    (error,) = video_images(file)
+    assert "a.mp4 is cut off or damaged: it ends after 0 of 2 frames" in str(error)
+
+
 def test_photographs_laid_out_like_videos_are_none():
     assert starts_as_video(b"\0\0\0\x18ftypisom")
     assert not starts_as_video(b"\0\0\0\x18ftypheic")

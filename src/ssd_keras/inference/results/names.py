@@ -12,7 +12,7 @@ from ssd_keras.inference.sources.links import is_link
 FRAME_DIGITS = 6
 """Frames of a video are numbered like this: clip_000012."""
 
-LONGEST_KEPT = 240
+LONGEST_KEPT = 230
 """Bytes of a name that is kept; file systems take 255, and what is put around a name has to fit, too."""
 
 

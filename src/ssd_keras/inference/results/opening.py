@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from ssd_keras.data.readers.voc.files import IMAGES as JPEG_IMAGES
+from ssd_keras.data.readers.yolo.recognising import IMAGES
 from ssd_keras.errors import InputError
 from ssd_keras.inference.results.coco import CocoLabels
 from ssd_keras.inference.results.labels import VocLabels, YoloLabels
@@ -31,6 +33,9 @@ LABELS: dict[str, Callable[[Path, Sequence[str], Path | None], ResultWriter]] = 
     "voc": VocLabels,
     "yolo": YoloLabels,
 }
+
+IMAGE_FOLDERS = {"coco": IMAGES, "csv": IMAGES, "voc": JPEG_IMAGES, "yolo": IMAGES}
+"""The folder beside labels that `open_dataset` finds their images in."""
 
 RESULT_FORMATS = (*STREAMED, *LABELS)
 """The names of all formats."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -78,9 +79,11 @@ class JsonResults(ResultWriter):
             self.paths = (out / layout.file_name,)
             self._sink = GrowingFile(self.paths[0], layout.start, layout.end)
         self._before = ""
+        self._is_ascii = stream is not None and not _takes_all_letters(stream)
 
     def _write(self, name: str, detections: Detections, frame: int | None, time: float | None) -> None:
-        self._sink.append(self._before + _json(as_entry(name, detections, frame, time)) + self._layout.behind)
+        text = json.dumps(as_entry(name, detections, frame, time), ensure_ascii=self._is_ascii)
+        self._sink.append(self._before + text + self._layout.behind)
         self._before = self._layout.between
 
     def _finish(self) -> None:
@@ -109,8 +112,10 @@ class CsvTable(ResultWriter):
         self._file.close()
 
 
-def _json(entry: Mapping[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False)
+def _takes_all_letters(stream: TextIO) -> bool:
+    """Tell whether a stream is encoded in Unicode; a terminal or a pipe may be set to anything else."""
+    encoding = getattr(stream, "encoding", None)
+    return encoding is None or codecs.lookup(encoding).name.startswith("utf")
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ssd_keras.data.images import ImageSource
 
 
@@ -32,6 +35,7 @@ class SourceImage(NamedTuple):
         frame: the number of the frame in its video, from 0.
         time: when the frame is shown, in seconds from the start of the video.
         clip: what the frame is from; None for an image of its own.
+        pixels: what `content` decodes to, (H, W, 3) uint8 RGB, where somebody has done it already.
     """
 
     name: str
@@ -39,6 +43,7 @@ class SourceImage(NamedTuple):
     frame: int | None = None
     time: float | None = None
     clip: Clip | None = None
+    pixels: NDArray[np.uint8] | None = None
 
     @property
     def shown_name(self) -> str:

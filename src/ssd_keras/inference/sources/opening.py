@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,8 @@ MediaFile = tuple[Path, bool]
 Seen = set[Path] | None
 """Files that other sources gave, without links on the way; None: no other source gives files."""
 
+PATTERN_SIGNS = frozenset("*?[")
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -34,12 +37,14 @@ class Reading:
     Attributes:
         every: of videos and cameras each so many-th frame.
         max_frames: of each video and camera so many at most; None: all.
-        out: the folder in which pictures are to be written; those in it are no images to look at.
+        out: the folder of results; what an earlier run drew there is no image to look at.
+        draws: pictures are to be written there: all in it is passed over, and no image may lie in it.
     """
 
     every: int = 1
     max_frames: int | None = None
     out: Path | None = None
+    draws: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def open_sources(names: Sequence[str | Path], reading: Reading | None = None) ->
 
     A name is that of a file (image or video, told by their content), of a folder (all images and videos below
     it), a pattern such as `photos/*.jpg`, a camera such as `camera:0`, an HTTP or HTTPS link to an image, or
-    `-`: standard input, an image or lines that name sources.
+    `-`: standard input, an image or lines that name sources. What is named twice is opened once.
 
     Raises:
         InputError: a source does not exist, holds no image, or lies where results are to be written; there is
@@ -101,12 +106,17 @@ def open_sources(names: Sequence[str | Path], reading: Reading | None = None) ->
     """
     if not names:
         raise InputError("no image given: name files, folders or patterns such as 'photos/*.jpg'")
-    return Sources(tuple(open_source(str(name), reading or Reading()) for name in names))
+    once = dict.fromkeys(map(str, names))
+    return Sources(tuple(open_source(name, reading or Reading()) for name in once))
 
 
 def open_source(name: str, reading: Reading) -> Source:
     """Find what is meant by the name of a source; see `open_sources`."""
+    if not name:  # else it would be the working directory
+        raise InputError("the name of a source is empty: name a file, a folder or a pattern")
     if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise InputError("standard input is closed: name files, folders or patterns instead of -")
         return Source(lambda _: _of_standard_input(reading), lambda: None, is_live=True)
     if is_link(name):
         link = Link(name)
@@ -120,7 +130,7 @@ def open_source(name: str, reading: Reading) -> Source:
         return _files([path], reading)
     if path.exists():
         raise InputError(f"{name} is a pipe or a device: give files, or {STANDARD_INPUT} for standard input")
-    return _files(_matches(name), reading)
+    return _files(_matches(name, reading), reading)
 
 
 def _camera(camera: Camera, reading: Reading) -> Source:
@@ -139,12 +149,12 @@ def _files(files: Sequence[Path], reading: Reading) -> Source:
 
 def _folder(folder: Path, reading: Reading) -> Source:
     _check_apart(folder, folder, reading)
-    if next(_files_below(folder, reading.out), None) is None:
+    if next(_files_below(folder, reading), None) is None:
         known = ", ".join(sorted(READABLE_SUFFIXES | VIDEO_SUFFIXES))
         raise InputError(f"folder {folder} holds no image: known are {known}")
     # In a folder the suffix says what is a video: to open each of a million images would take minutes.
     return _media(
-        lambda: ((file, _has_video_suffix(file)) for file in _files_below(folder, reading.out)),
+        lambda: ((file, _has_video_suffix(file)) for file in _files_below(folder, reading)),
         reading,
         folder,
     )
@@ -169,13 +179,17 @@ def _media(found: Callable[[], Iterator[MediaFile]], reading: Reading, folder: P
     return Source(images, count, folder=folder)
 
 
-def _files_below(folder: Path, out: Path | None) -> Iterator[Path]:
-    """Give images and videos, folder by folder, by name, without those in the folder of results.
+def _files_below(folder: Path, reading: Reading) -> Iterator[Path]:
+    """Give images and videos, folder by folder, by name, without those that are results.
 
-    Links to folders are followed; each folder is gone through once, however many links lead to it.
+    Links to folders are followed; each folder is gone through once, however many links lead to it. Last come
+    folders that cannot be looked into: who reads them as images learns why.
     """
-    passed_over = set() if out is None else {out.resolve()}
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    closed: list[Path] = []
+    results = _results_inside(folder, reading.out)
+    passed_over = {reading.out.resolve()} if reading.out and reading.draws else set()
+    walk = os.walk(folder, followlinks=True, onerror=lambda error: closed.append(Path(error.filename)))
+    for parent, folders, names in walk:
         here = Path(parent)
         if (real := here.resolve()) in passed_over:
             folders.clear()
@@ -184,19 +198,39 @@ def _files_below(folder: Path, out: Path | None) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             file = here / name
-            if file.suffix.lower() in READABLE_SUFFIXES or _has_video_suffix(file):
+            has_suffix = file.suffix.lower() in READABLE_SUFFIXES or _has_video_suffix(file)
+            if has_suffix and not _is_result(real / name, results):
                 yield file
+    yield from closed
 
 
 def _has_video_suffix(file: Path) -> bool:
     return file.suffix.lower() in VIDEO_SUFFIXES
 
 
-def _matches(pattern: str) -> list[Path]:
+def _results_inside(searched: Path, out: Path | None) -> Path | None:
+    """Give the folder of results, without links on the way, where it lies in a folder that is searched."""
+    results = None if out is None else out.resolve()
+    return results if results and searched.resolve() in results.parents else None
+
+
+def _is_result(real: Path, results: Path | None) -> bool:
+    """Tell whether a file, named without links on the way, was drawn by an earlier run."""
+    if results is None or not real.is_relative_to(results):
+        return False
+    from ssd_keras.inference.own_files import is_own
+
+    return is_own(real)
+
+
+def _matches(pattern: str, reading: Reading) -> list[Path]:
     matches = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207, Path.glob takes no absolute pattern
+    searched = itertools.takewhile(lambda part: PATTERN_SIGNS.isdisjoint(part), Path(pattern).parts)
+    results = _results_inside(Path(*searched), reading.out)
     found: dict[Path, Path] = {}  # links may lead to one file by many names, and in circles
     for match in sorted(match for match in matches if match.is_file()):
-        found.setdefault(match.resolve(), match)
+        if not _is_result(real := match.resolve(), results):
+            found.setdefault(real, match)
     if not found:
         raise InputError(
             f"{pattern} does not exist: give a file, a folder or a pattern such as 'photos/*.jpg'"
@@ -225,7 +259,7 @@ def _of_standard_input(reading: Reading) -> Images:
 
 def _check_apart(folder: Path, source: Path, reading: Reading) -> None:
     """Raise `InputError` where results would be written among the images, and over them."""
-    if reading.out is not None and _is_same(folder, reading.out):
+    if reading.out is not None and reading.draws and _is_same(folder, reading.out):
         raise InputError(
             f"pictures in {reading.out} could overwrite the images of {source}: choose another --out"
         )

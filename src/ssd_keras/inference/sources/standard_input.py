@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ def standard_input_images(
         stream: buffered and binary, such as `sys.stdin.buffer`.
         images_of: gives the images of a source that a line names.
     """
-    head: bytes = stream.readline(LONGEST_LINE)
+    head: bytes = stream.readline(LONGEST_LINE).removeprefix(codecs.BOM_UTF8)  # as editors write it
     if head.startswith(SHORT_STARTS) and len(head) < 12:  # a number in it may look like the end of a line
         head += stream.read(1)
         head += stream.readline(LONGEST_LINE)

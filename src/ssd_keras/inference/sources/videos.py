@@ -161,7 +161,7 @@ def _loss(path: Path, read: int, capture: Any) -> Iterator[InputError]:
     if stated is None and read:
         return
     tolerated = 0 if lacks_its_end(path) else max(2, TOLERATED_LOSS * (stated or 0))
-    if stated is None or stated - read > tolerated:
+    if not read or stated is None or stated - read > tolerated:
         states = "" if stated is None else f" of {stated}"
         seconds = read / _rate(capture)
         yield InputError(
