@@ -1,3 +1,4 @@
+import json
 import sys
 
 import numpy as np
@@ -64,7 +65,17 @@ def test_threshold_is_inclusive():
 
 
 def test_json_holds_label_score_and_box():
-    assert some().as_json()[1] == {"label": "car", "score": 0.5, "box": [1.25, 2.0, 3.0, 4.0]}
+    assert some().as_json()[1] == {"label": "car", "score": 0.5, "box": [1.25, 2.004, 3.0, 4.0]}
+
+
+def test_json_gives_the_same_numbers_again():
+    rng = np.random.default_rng(0)
+    boxes, scores = rng.uniform(0, 5000, (50, 4)).astype(np.float32), rng.random(50, np.float32)
+    found = Detections(boxes, scores, [0] * 50, NAMES, (5000, 5000))
+    read = json.loads(json.dumps(found.as_json()))
+    np.testing.assert_array_equal(np.float32([one["box"] for one in read]), found.boxes_px)
+    np.testing.assert_array_equal(np.float32([one["score"] for one in read]), found.scores)
+    assert len(str(read[0]["box"][0])) < 11
 
 
 def test_input_is_not_changed():

@@ -106,9 +106,13 @@ class Detections:
         )
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Give the detections as the command line prints them: label, score and box, rounded to be read."""
+        """Give the detections as the command line prints them: label, score and box.
+
+        Numbers are as short as they can be and still the same float32, so that scores measured from a file
+        are those of the model.
+        """
         return [
-            {"label": d.label, "score": round(d.score, 6), "box": [round(side, 2) for side in d.box]}
+            {"label": d.label, "score": _shortest(d.score), "box": [_shortest(side) for side in d.box]}
             for d in self
         ]
 
@@ -134,6 +138,11 @@ class Detections:
             class_id=self.labels.astype(np.int_),
             data={"class_name": names},
         )
+
+
+def _shortest(number: float) -> float:
+    """Give the number with the fewest digits that is the same in float32."""
+    return float(str(np.float32(number)))
 
 
 def _listed(scores: NDArray[np.float32]) -> str:

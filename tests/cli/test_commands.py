@@ -1,10 +1,14 @@
-"""The list of commands: each has its help, with examples that can be typed."""
+"""The list of commands: each has its help, with examples that can be typed; and the streams they print to."""
 
+import io
 import shlex
+import sys
 
 import pytest
+from scenes import write_data
 
 from ssd_keras import cli
+from ssd_keras.cli import main
 from ssd_keras.cli.commands import COMMANDS
 
 EXAMPLES = [line for _, lines in COMMANDS.values() for line in lines.splitlines()]
@@ -36,3 +40,17 @@ def test_the_overview_names_every_command(call):
 def test_shells_can_complete_every_command(shell):
     script = cli.app.generate_completion(shell=shell)
     assert all(name in script for name in (*COMMANDS, "weights"))
+
+
+def test_a_stream_takes_names_that_it_cannot_encode(monkeypatch, tmp_path):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert main(["inspect", str(tmp_path / "gr\xfcn\udcff")]) == 1
+    stream.flush()
+    assert b"gr\\xfcn\\udcff" in stream.buffer.getvalue()
+
+
+def test_a_closed_standard_output_is_no_fault(monkeypatch, tmp_path):
+    write_data(tmp_path / "data", train=1)
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["convert", str(tmp_path / "data"), str(tmp_path / "out"), "--to", "csv"]) == 0

@@ -6,7 +6,13 @@ import pytest
 import yaml
 
 from ssd_keras.errors import InputError
-from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe, write_recipe
+from ssd_keras.training.recipe import (
+    Recipe,
+    make_recipe,
+    read_recipe,
+    with_absolute_paths,
+    write_recipe,
+)
 
 
 def write(path: Path, text: str) -> Path:
@@ -149,3 +155,14 @@ def test_what_has_learned_before_learns_slower():
     assert make_recipe({}).highest_rate == 0.003
     assert make_recipe({"weights": "imagenet"}).highest_rate == 0.0003
     assert make_recipe({"weights": "imagenet", "learning_rate": 0.01}).highest_rate == 0.01
+
+
+def test_a_recipe_is_the_same_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine.py", "old.keras"):
+        (tmp_path / name).touch()
+    given = {"weights": "old.keras", "augmentation": {"operations": ["flip", "mine.py:blur"]}}
+    recipe = with_absolute_paths(make_recipe(given))
+    assert recipe.weights == f"{tmp_path}/old.keras"
+    assert recipe.augmentation.operations == ["flip", f"{tmp_path}/mine.py:blur"]
+    assert with_absolute_paths(make_recipe({"backbone": "keras:VGG16"})).backbone == "keras:VGG16"

@@ -5,6 +5,7 @@ Exit status: 0 done, 1 the user's input is at fault, 2 wrong usage, 130 stopped 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -38,10 +39,12 @@ app.register_install_completion_command(help="Let the shell complete commands an
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _let_any_name_be_printed()
     _show_what_the_library_says()
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_none")
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         print(f"ssd: {_wrong_usage(error)}", file=sys.stderr)
         return 2
@@ -62,6 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("ssd: stopped; what was finished is kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _let_any_name_be_printed() -> None:
+    """Escape what a stream cannot encode, such as bytes of a file's name: they must not end hours of work."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _show_what_the_library_says() -> None:

@@ -361,10 +361,19 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
     """Make the paths of a recipe independent of the working directory, so that its run goes on from any."""
     changes: dict[str, Any] = {"data": tuple(path.absolute() for path in recipe.data)}
     for name in ("weights", "backbone"):
-        value = getattr(recipe, name)
-        if value and Path(value.partition(".py:")[0] + (".py" if ".py:" in value else "")).exists():
-            changes[name] = str(Path(value).absolute())
+        if value := getattr(recipe, name):
+            changes[name] = _absolute(value)
+    if operations := recipe.augmentation.operations:
+        made = [_absolute(one) if isinstance(one, str) else one for one in operations]
+        changes["augmentation"] = recipe.augmentation.model_copy(update={"operations": made})
     return recipe.model_copy(update=changes)
+
+
+def _absolute(place: str) -> str:
+    """Make a path, or that of FILE.py:FUNCTION, absolute where there is such a file; else it is no path."""
+    file, function, _ = place.partition(".py:")
+    is_file = Path(file + function.removesuffix(":")).exists()
+    return str(Path(place).absolute()) if is_file else place
 
 
 def _nearest(path: tuple[int | str, ...]) -> str:

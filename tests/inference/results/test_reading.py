@@ -98,3 +98,9 @@ def test_a_missing_file_and_one_that_is_not_json_are_named(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(InputError, match="is not JSON"):
         read_detections(tmp_path / "x.json", split_of(tmp_path, "a.jpg"))
+
+
+def test_images_of_one_name_are_not_given_the_same_detections(tmp_path):
+    (tmp_path / "found.json").write_text(json.dumps(entry()))
+    with pytest.raises(InputError, match=r"several images of split 'test' are called a\.jpg"):
+        read_detections(tmp_path / "found.json", split_of(tmp_path, "left/a.jpg", "right/a.jpg"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,12 @@ def _of_document(entries: Sequence[Any], split: Split, path: Path) -> list[Detec
             raise InputError(f"{where}: file name {name} occurs twice: images are matched by file name")
         by_name[name] = detections
     names = [_file_name(sample.image, sample.image_id) for sample in split]
+    twice = {name for name, count in Counter(names).items() if count > 1} & by_name.keys()
+    if twice:
+        raise InputError(
+            f"several images of split {split.name!r} are called {min(twice)}, and {path} is matched by file "
+            "name: evaluate the model itself, or give the images names of their own"
+        )
     if not set(names) & set(by_name):
         raise InputError(f"{path} knows no image of split {split.name!r}: choose another with --split")
     nothing = Detections([], [], [], split.class_names, UNKNOWN_SIZE)
