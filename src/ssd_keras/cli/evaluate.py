@@ -58,7 +58,8 @@ def evaluate(
         iou: Overlap from which a detection counts as right; coco has ten of its own and takes this one for
             the analysis alone.
         fast: Faster: decode only the best class of each anchor.
-        ignore_other_classes: Leave out objects of classes that the detector does not know.
+        ignore_other_classes: Leave out objects of classes that the detector does not know, and detections in
+            a file of classes that the data lack.
         analysis: Also say which errors are made, and which threshold is best for each class.
         threshold: Score from which the analysis counts errors.
         results: A folder for the detections in the official files: VOC's, or with --protocol coco COCO's.
@@ -71,7 +72,7 @@ def evaluate(
     from ssd_keras.inference import scoring
 
     if detections:
-        found = _of_file(detections, data, split)
+        found = _of_file(detections, data, split, ignore_other_classes)
     else:
         assert model is not None
         found = _of_model(model, data, split, fast, ignore_other_classes)
@@ -117,7 +118,7 @@ class _Found:
     seconds: float
 
 
-def _of_file(file: Path, data: Path, split: str | None) -> _Found:
+def _of_file(file: Path, data: Path, split: str | None, ignore_other_classes: bool) -> _Found:
     from ssd_keras.inference.results import read_detections
     from ssd_keras.inference.scoring import choose_split
 
@@ -125,7 +126,7 @@ def _of_file(file: Path, data: Path, split: str | None) -> _Found:
     dataset = open_dataset(data)
     report_problems(dataset, data)
     chosen = choose_split(dataset, split)
-    found = read_detections(file, chosen, dataset.category_ids)
+    found = read_detections(file, chosen, dataset.category_ids, ignore_other_classes)
     return _Found(found, chosen, dataset.category_ids, PartTimes(), time.perf_counter() - started)
 
 

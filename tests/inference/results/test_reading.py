@@ -104,3 +104,13 @@ def test_images_of_one_name_are_not_given_the_same_detections(tmp_path):
     (tmp_path / "found.json").write_text(json.dumps(entry()))
     with pytest.raises(InputError, match=r"several images of split 'test' are called a\.jpg"):
         read_detections(tmp_path / "found.json", split_of(tmp_path, "left/a.jpg", "right/a.jpg"))
+
+
+def test_classes_that_the_data_lack_are_left_out_where_asked(tmp_path):
+    document = entry()
+    document["detections"].append({"label": "bus", "score": 0.9, "box": [1, 2, 3, 4]})
+    (tmp_path / "found.json").write_text(json.dumps(document))
+    (found,) = read_detections(
+        tmp_path / "found.json", split_of(tmp_path, "a.jpg"), ignore_other_classes=True
+    )
+    assert [one.label for one in found] == ["car"]

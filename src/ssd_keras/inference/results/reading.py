@@ -22,7 +22,12 @@ PARQUET_SUFFIX = ".parquet"
 MADE_BY_US = "give a file that 'ssd detect' wrote as json or jsonl"
 
 
-def read_detections(path: Path, split: Split, category_ids: Sequence[int] | None = None) -> list[Detections]:
+def read_detections(
+    path: Path,
+    split: Split,
+    category_ids: Sequence[int] | None = None,
+    ignore_other_classes: bool = False,
+) -> list[Detections]:
     """Read detections for the images of a split, whoever wrote them.
 
     Images of the split that the file does not have count as without detections; other images are passed over.
@@ -34,28 +39,31 @@ def read_detections(path: Path, split: Split, category_ids: Sequence[int] | None
             matched by their ids.
         split: whose images are wanted.
         category_ids: the number of each class (`Dataset.category_ids`), for COCO's results; None: 1, 2, ...
+        ignore_other_classes: leave out what is of no class of the split, of files that name the classes.
 
     Raises:
         InputError: the file is missing or none of these, names an unknown class, or knows no image of the
             split.
     """
     if tables := _parquet_files(path):
-        return _of_document(_parquet_entries(tables), split, path)
+        return _of_document(_parquet_entries(tables), split, path, ignore_other_classes)
     if path.is_dir():
         return read_voc_results(path, split)
     entries = _entries(path)
     if not entries or (isinstance(entries[0], dict) and "image_id" in entries[0]):
         return read_coco_results(entries, split, path, category_ids)
-    return _of_document(entries, split, path)
+    return _of_document(entries, split, path, ignore_other_classes)
 
 
-def _of_document(entries: Sequence[Any], split: Split, path: Path) -> list[Detections]:
+def _of_document(
+    entries: Sequence[Any], split: Split, path: Path, ignore_other_classes: bool
+) -> list[Detections]:
     by_name: dict[str, Detections] = {}
     for number, entry in enumerate(entries):
         where = f"{path}, image {number + 1}"
         if isinstance(entry, dict) and entry.get("frame") is not None:
             continue
-        name, detections = _parsed(entry, split.class_names, where)
+        name, detections = _parsed(entry, split.class_names, where, ignore_other_classes)
         if name in by_name:
             raise InputError(f"{where}: file name {name} occurs twice: images are matched by file name")
         by_name[name] = detections
@@ -130,9 +138,13 @@ def _lines(text: str, path: Path) -> list[Any]:
     return entries
 
 
-def _parsed(entry: Any, class_names: Sequence[str], where: str) -> tuple[str, Detections]:
+def _parsed(
+    entry: Any, class_names: Sequence[str], where: str, ignore_other_classes: bool
+) -> tuple[str, Detections]:
     try:
         found = entry["detections"]
+        if ignore_other_classes:
+            found = [detection for detection in found if detection["label"] in class_names]
         boxes = [[float(side) for side in detection["box"]] for detection in found]
         scores = [float(detection["score"]) for detection in found]
         labels = [label_of(detection["label"], class_names, where) for detection in found]
