@@ -8,6 +8,7 @@ import pytest
 from scenes import write_data
 
 from ssd_keras.cli import main
+from ssd_keras.training.recipe import make_recipe
 
 
 @pytest.fixture
@@ -47,6 +48,10 @@ def test_the_gain_stands_in_the_document_and_in_the_text(call, tmp_path):
     assert gain["covered"] > 0
     _, out, _ = call("anchors", data, "--image-size", "128", "128")
     assert f"({100 * gain['covered']:+.1f} points, mean IoU {gain['mean_best_iou']:+.3f})" in out
+    flags = next(line for line in out.splitlines() if line.startswith("--anchors."))
+    name, *values = flags.split(" --")[0].split()
+    settings = make_recipe({"anchors": suggestion["anchors"]}).anchors
+    assert tuple(map(float, values)) == getattr(settings, name.removeprefix("--anchors.").replace("-", "_"))
 
 
 def test_sizes_without_sense_are_refused_in_one_line(call, tmp_path):

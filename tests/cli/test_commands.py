@@ -54,3 +54,19 @@ def test_a_closed_standard_output_is_no_fault(monkeypatch, tmp_path):
     write_data(tmp_path / "data", train=1)
     monkeypatch.setattr(sys, "stdout", None)
     assert main(["convert", str(tmp_path / "data"), str(tmp_path / "out"), "--to", "csv"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate", "model.keras"], "--data is missing, or has no value."),
+        (["export", "model.keras"], "--to is missing, or has no value."),
+        (["detect", "model.keras", "a.jpg", "--treshold", "0.3"], "Did you mean --threshold?"),
+        (["train", "--image-size", "240"], "requires 2 positional arguments"),
+    ],
+)
+def test_flags_that_are_missing_or_mistyped_are_told(call, words, said):
+    status, _, err = call(*words)
+    assert status == 2
+    assert said in err
+    assert err.count("\n") == 1

@@ -196,10 +196,10 @@ class TestModel:
 
 
 def test_tiny_boxes_are_named_with_their_images(call, tmp_path):
-    data = write_table(tmp_path / "table", "cat", boxes=[(1, 1, 50, 50), (3, 3, 30, 3.5), (9, 9, 9.5, 30)])
+    data = write_table(tmp_path / "table", "cat", boxes=[(1, 1, 50, 50), (3, 3, 30, 3.5), (9, 9, 9.3, 30)])
     status, out, _ = call("inspect", data, "--report", tmp_path / "page.html")
     assert status == 0
-    assert f"2 boxes have a side below 4 pixels in a network's input of 300x300: {data}/a.png (2, 3)" in out
+    assert f"2 boxes have a side below 4 pixels in a network's input of 300x480: {data}/a.png (2, 3)" in out
     assert "a.png: boxes 2, 3" in (tmp_path / "page.html").read_text()
     document = json.loads(call("inspect", data, "--json")[1])
     assert document["tiny_boxes"] == 2

@@ -44,3 +44,18 @@ def test_a_beginner_is_told_what_helps(score, is_told, capsys):
     print_run(run, Output())
     assert (FEW_IMAGES in capsys.readouterr().err) == is_told
     assert (Path(__file__).parents[2] / FEW_IMAGES).is_file()
+
+
+def test_a_data_set_in_the_place_of_a_recipe_is_told(call, tmp_path):
+    status, _, err = call("train", tmp_path)
+    assert status == 1
+    assert (
+        err
+        == f"ssd: {tmp_path} is a folder, and no recipe (a YAML file): for a data set, --data {tmp_path}\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["resume", "report"])
+def test_a_run_that_is_not_there_is_told(call, tmp_path, command):
+    status, _, err = call(command, tmp_path / "none")
+    assert (status, err) == (1, f"ssd: there is no run folder {tmp_path / 'none'}: check the path\n")

@@ -17,6 +17,7 @@ from ssd_keras.data.inspection.class_names import is_surely_misspelt, misspelt_c
         ({"cafe\u0301": 1, "caf\u00e9": 2}, {"cafe\u0301": "caf\u00e9"}),
         ({"person": 100, "persn": 2}, {"persn": "person"}),
         ({"person": 100, "persn": 60}, {}),
+        ({"screw": 147, "srcew": 0}, {"srcew": "screw"}),
         ({"class 1": 1000, "class 2": 1}, {}),
         ({"cat": 100, "car": 1}, {}),
         ({"dog": 100, "zebra": 1}, {}),

@@ -416,3 +416,9 @@ def test_settings_are_compared_with_their_defaults():
 
 def test_every_kind_of_error_is_explained():
     assert tuple(MEANINGS) == KINDS
+
+
+def test_bars_of_few_detections_are_pale(folder, page, perfect):
+    html = write_report(folder, split_of(*map(sample, range(2)))).read_text()
+    assert '<rect class="pale"' in html
+    assert "&#34;pale" not in html

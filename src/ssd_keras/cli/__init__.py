@@ -92,5 +92,7 @@ def _wrong_usage(error: cyclopts.CycloptsError) -> str:
         if advice := NOT_SET_HERE.get(flag.removeprefix("--").replace("-", "_")):
             return f"Unknown option: {flag}: {advice}"
     said = " ".join(str(error).split())
+    if isinstance(error, cyclopts.MissingArgumentError) and error.argument and not error.tokens_so_far:
+        said = f"{error.argument.name} is missing, or has no value."
     command = " ".join(("ssd", *error.command_chain)) if error.command_chain else "ssd"
     return f"{said} See '{command} --help'."

@@ -92,13 +92,16 @@ def _print_fit(
         print("no better sizes and aspect ratios were found")
         return
     share, overlap = suggested.gain_over(current)
-    print(f"these anchors: {said_coverage(suggested)} ({100 * share:+.1f} points, mean IoU {overlap:+.3f})")
+    print(f"suggested: {said_coverage(suggested)} ({100 * share:+.1f} points, mean IoU {overlap:+.3f})")
     Console().print(coverage_table(suggested))
     note("in a recipe:")
     print(
         yaml.safe_dump({"anchors": _plain(changes)}, default_flow_style=None, sort_keys=False, width=100),
         end="",
     )
+    if flags := _as_flags(changes):
+        note("or for ssd train:")
+        print(flags)
 
 
 def _settings(recipe: Path | None, sizes: str | None, **flags: Any) -> Recipe:
@@ -128,6 +131,15 @@ def network_of(recipe: Recipe) -> Network:
 def _in_recipe(anchors: Anchors, changes: dict[str, Any]) -> dict[str, Any]:
     names = NAMES_IN_RECIPES.get(type(anchors).__name__, {})
     return {names.get(name, name): value for name, value in changes.items()}
+
+
+def _as_flags(changes: dict[str, Any]) -> str:
+    """Write the changes as flags; nothing where a list stands in a list, which no flag can hold."""
+    if any(not isinstance(value, float | str) for values in changes.values() for value in values):
+        return ""
+    return " ".join(
+        f"--anchors.{name.replace('_', '-')} {' '.join(map(str, values))}" for name, values in changes.items()
+    )
 
 
 def _gain(new: Coverage, old: Coverage) -> dict[str, float]:

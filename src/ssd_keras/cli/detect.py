@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, closing
@@ -36,7 +38,14 @@ def _is_no_option(_: object, name: object) -> None:
     """Raise `ValueError` for what looks like a flag, but for the hyphen alone, which is standard input."""
     for one in name if isinstance(name, tuple) else (name,):
         if str(one).startswith("-") and one != STANDARD_INPUT:
-            raise ValueError(f'Unknown option: "{one}".')
+            near = difflib.get_close_matches(str(one).partition("=")[0], _flags(), n=1)
+            raise ValueError(f'Unknown option: "{one}".{f" Did you mean {near[0]}?" if near else ""}')
+
+
+def _flags() -> list[str]:
+    settings = (Writing, Finding, Frames, Engine, Output)
+    names = [field.name for group in settings for field in dataclasses.fields(group)]
+    return [f"--{name.replace('_', '-')}" for name in names]
 
 
 SourceName = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_is_no_option)]

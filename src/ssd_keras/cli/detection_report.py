@@ -15,6 +15,9 @@ from ssd_keras.detections import Detections
 from ssd_keras.errors import UNSHOWABLE, InputError
 from ssd_keras.inference.sources.images import Clip, SourceImage
 
+MOSTLY = 0.5
+"""Where a larger share of the images is without objects, the threshold may be too high."""
+
 
 @dataclass
 class DetectionReport:
@@ -23,6 +26,8 @@ class DetectionReport:
     Attributes:
         is_stdout_taken: standard output is for results alone, and all else goes to standard error.
         is_live: faults are told at once; else the last one waits, since alone it needs no second line.
+        objects: how many of each class were found, in `stills` and `frames`, `empty` of them without any;
+            `faults` could not be read, `misnamed` have labels that do not fit.
     """
 
     is_stdout_taken: bool
@@ -32,6 +37,7 @@ class DetectionReport:
     frames: int = 0
     faults: int = 0
     misnamed: int = 0
+    empty: int = 0
     _last_fault: InputError | None = None
     _shown: tuple[Clip, dict[str, int]] | None = None
     _started: float = field(default_factory=time.perf_counter)
@@ -41,6 +47,7 @@ class DetectionReport:
         self._tell_fault()
         counts = detections.counts()
         self.objects.update(counts)
+        self.empty += not counts
         if image.clip is None:
             self.stills += 1
         else:
@@ -89,6 +96,11 @@ class DetectionReport:
         """Tell the summary."""
         if self.stills or self.frames:
             (note if self.is_stdout_taken else print)(printable(self.summary()))
+        if not self.is_stdout_taken and self.empty > MOSTLY * (self.stills + self.frames):
+            note(
+                f"nothing was found in {counted(self.empty, 'image')}: a lower --threshold finds more; which "
+                "one is best for each class says report.html, or ssd evaluate --analysis"
+            )
 
     def raise_faults(self) -> None:
         """Raise `InputError` if something was wrong: that, if it is alone, or how much there was."""

@@ -38,8 +38,8 @@ def export(
         out: The file or folder to write; by default named after MODEL, in the working directory.
         check: Images on which it is compared with Keras: one, a folder, or a data set; by default generated
             scenes.
-        int8: Compute the network in int8, with onnx or openvino: up to four times as fast where convolutions are
-            large, a little less exact.
+        int8: Compute the network in int8, with onnx or openvino: a little less exact, and up to four times as
+            fast where convolutions are large.
         calibrate: For --int8, a labelled data set: of its training images the ranges of the values are taken,
             and on its test images (or val) the mAP is measured before and after.
         max_drop: How many points of mAP (of 100) int8 may cost.

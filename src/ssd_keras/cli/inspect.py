@@ -17,7 +17,7 @@ from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe
 if TYPE_CHECKING:
     from ssd_keras.data.samples import Dataset
 
-USUAL_SIZE = (300, 300)
+USUAL_SIZE = (300, 480)
 PREVIEWED = 16
 """So many augmented samples are in a preview."""
 

@@ -72,7 +72,7 @@ def _tiny_boxes(found: Inspection) -> str:
     have = "has" if found.tiny == 1 else "have"
     return (
         f"{counted(found.tiny, 'box', 'boxes')} {have} a side below 4 pixels in a network's input of "
-        f"{width}x{height}: {', '.join(named)}{others}"
+        f"{height}x{width}: {', '.join(named)}{others}"
     )
 
 

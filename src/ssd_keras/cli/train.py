@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 YAML = (".yaml", ".yml")
 
-BEGINNER = 0.1
-"""A detector with a lower mAP on the val split finds next to nothing at the usual thresholds."""
+BEGINNER = 0.3
+"""A detector with a lower mAP on the val split finds little at the usual thresholds."""
 
 FEW_IMAGES = "docs/guides/few_images.md"
 
@@ -44,6 +44,10 @@ def train(
     """
     output, processes = output or Output(), processes or Processes()
     changes = settings.model_dump(exclude_unset=True) if settings else {}
+    if recipe and recipe.is_dir():
+        raise InputError(
+            f"{recipe} is a folder, and no recipe (a YAML file): for a data set, --data {recipe}"
+        )
     chosen = read_recipe(recipe, **changes) if recipe else make_recipe(changes, "ssd train")
     _check_order(recipe, chosen)
     if processes.is_watcher():
@@ -77,7 +81,7 @@ def print_run(run: Run, output: Output) -> None:
     print(f"model: {run.model}\nreport: {run.folder / 'report.html'}")
     if score is not None and score < BEGINNER:
         note(
-            f"it has hardly learned yet: try more epochs ({FEW_IMAGES}), or a network that has learned "
+            f"it has learned little yet: try more epochs ({FEW_IMAGES}), or a network that has learned "
             "elsewhere (--weights)"
         )
     note(f"next: ssd detect {run.folder} IMAGE --out found")

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 IMAGES_COMPARED = 200
 """The objects of so many images are compared with the anchors: enough to see that hardly any fits."""
 
-BADLY_COVERED = 0.5
+BADLY_COVERED = 0.9
 
 
 def choose_splits(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split | None]:
@@ -120,7 +120,7 @@ def say_what_is_missing(model: SSD, split: Split, batch_size: int) -> None:
 
 
 def _say_what_anchors_miss(model: SSD, split: Split) -> None:
-    """Log if most objects overlap with no anchor by half: they are hardly learned."""
+    """Log if many objects overlap with no anchor by half: they are hardly learned."""
     labelled = [sample for sample in split if len(sample.ground_truth)][:IMAGES_COMPARED]
     sizes = [image_size(sample.image) for sample in labelled]
     compared = relative_boxes([sample.ground_truth for sample in labelled], sizes)
@@ -130,9 +130,10 @@ def _say_what_anchors_miss(model: SSD, split: Split) -> None:
     coverage = measure_coverage(model.anchors, model.image_size, feature_sizes, compared)
     if coverage.share < BADLY_COVERED:
         logger.info(
-            "only %.0f %% of the objects overlap with an anchor by half: 'ssd anchors' says which anchors "
-            "would fit them, or choose a larger image_size",
+            "only %.0f %% of the objects overlap with an anchor by half: 'ssd anchors DATA --image-size %d "
+            "%d' says which anchors would fit them, or choose a larger image_size",
             100 * coverage.share,
+            *model.image_size,
         )
 
 

@@ -71,6 +71,7 @@ class RunFolder:
             InputError: it is no run folder, or the run is finished.
         """
         folder = cls(path)
+        folder.check_existence()
         for file in (path / RECIPE, folder.architecture):
             if not file.exists():
                 raise InputError(f"{path} cannot go on: it has no {file.name}; give a whole run folder")
@@ -80,9 +81,15 @@ class RunFolder:
             )
         return folder
 
+    def check_existence(self) -> None:
+        """Raise `InputError` where there is no such folder."""
+        if not self.path.exists():
+            raise InputError(f"there is no run folder {self.path}: check the path")
+
     @property
     def recipe(self) -> Recipe:
-        """The recipe of the run; `InputError` where its file is damaged."""
+        """The recipe of the run; `InputError` where its file is damaged or missing."""
+        self.check_existence()
         return read_recipe(self.path / RECIPE)
 
     @property

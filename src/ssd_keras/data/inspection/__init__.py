@@ -164,7 +164,7 @@ def inspect_dataset(
             *(problem for look in looks for problem in look.problems),
             *images_in_two_splits(dataset, digests),
             *twins_in_a_split(dataset, digests),
-            *_misspelt(classes),
+            *_misspelt(classes, samples),
         ),
         anchor_fit=fit_of_anchors(network, relative_boxes(truths, sizes)) if network else None,
     )
@@ -199,13 +199,15 @@ def _tiny_boxes(truth: GroundTruth, size: tuple[int, int], input_size: tuple[int
     return tuple((np.flatnonzero((boxes[:, 2:] - boxes[:, :2]).min(axis=1) < TINY_PX) + 1).tolist())
 
 
-def _misspelt(classes: dict[str, int]) -> list[Problem]:
-    return [
-        Problem(
-            f"class {name!r}",
-            f"has {counted(classes[name], 'box', 'boxes')}, {likely!r} has {classes[likely]}: "
-            "probably the same class misspelt",
-            f"rename it to {likely!r}, or leave it if it is another",
+def _misspelt(classes: dict[str, int], samples: Sequence[Sample]) -> list[Problem]:
+    problems = []
+    for name, likely in misspelt_classes(classes).items():
+        label = list(classes).index(name)
+        place = next((f", first in {one.name}" for one in samples if label in one.ground_truth.labels), "")
+        problem = (
+            f"has {counted(classes[name], 'box', 'boxes')}{place}; {likely!r} has {classes[likely]}: "
+            "probably the same class misspelt"
         )
-        for name, likely in misspelt_classes(classes).items()
-    ]
+        remedy = f"rename it to {likely!r}" if place else "leave it out with ssd convert --include-classes"
+        problems.append(Problem(f"class {name!r}", problem, f"{remedy}, or leave it if it is another"))
+    return problems

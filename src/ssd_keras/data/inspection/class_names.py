@@ -29,9 +29,10 @@ LETTER_BUCKETS = 64
 def misspelt_classes(boxes: Mapping[str, int]) -> dict[str, str]:
     """Find rare classes whose names are nearly those of frequent ones: the former by the latter.
 
-    `boxes` are the numbers of boxes by class. Names that differ in capitals and blanks only (or _ or - in
-    their place) are the same, however many boxes there are; the one with fewer is the misspelt one. Names
-    with other numbers in them are different, and so is a name that continues another (helmet, no_helmet).
+    `boxes` are the numbers of boxes by class; one without any may be left of a name that was corrected. Names
+    that differ in capitals and blanks only (or _ or - in their place) are the same, however many boxes there
+    are; the one with fewer is the misspelt one. Names with other numbers in them are different, and so is a
+    name that continues another (helmet, no_helmet).
     """
     by_boxes = sorted(boxes, key=lambda name: -boxes[name])
     found = _same_but_for_writing(by_boxes)
@@ -39,7 +40,7 @@ def misspelt_classes(boxes: Mapping[str, int]) -> dict[str, str]:
     counts = np.array([boxes[name] for name in by_boxes])
     for place, name in enumerate(by_boxes):
         frequent = int((counts * RARE >= counts[place]).sum())  # they come first
-        if name in found or not boxes[name] or not frequent:
+        if name in found or not frequent:
             continue
         perhaps = np.flatnonzero(_perhaps_similar(letters[:frequent], letters[place])).tolist()
         likely = [
