@@ -63,6 +63,8 @@ def test_two_are_kept(tmp_path):
     for step in (9, 10, 11, 100):
         checkpoints.save(model, Progress(step=step))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000011.npz", "step-00000100.npz"]
+    assert checkpoints.newest_step() == 100
+    assert Checkpoints(tmp_path / "none").newest_step() == 0
 
 
 def cut(path):

@@ -358,7 +358,7 @@ def test_ctrl_c_says_how_to_go_on(dataset, recipe, tmp_path, monkeypatch, caplog
     chosen = in_folder(recipe, tmp_path / "run")
     with caplog.at_level("INFO", "ssd_keras"), pytest.raises(KeyboardInterrupt):
         train(build_model(chosen, CLASSES), dataset, chosen, quiet=True)
-    assert f"go on with 'ssd resume {tmp_path / 'run'}'" in caplog.text
+    assert f"saved is step 0: go on from there with 'ssd resume {tmp_path / 'run'}'" in caplog.text
 
 
 @pytest.mark.parametrize("file", ["recipe.yaml", "model.json"])

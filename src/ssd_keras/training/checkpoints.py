@@ -83,6 +83,11 @@ class Checkpoints:
             old.unlink()
         return path
 
+    def newest_step(self) -> int:
+        """Give the step of the newest checkpoint; 0 where there is none."""
+        newest = next(iter(self._newest_first()), None)
+        return int(newest.stem.removeprefix("step-")) if newest else 0
+
     def restore(
         self, model: keras.Model, check: Callable[[Progress], None] = lambda progress: None
     ) -> Progress:

@@ -43,7 +43,7 @@ from ssd_keras.training.waiting import TimedBatches
 PICTURES = 16
 """So many images of the first batch are kept to be shown."""
 
-STOPPED = "stopped after step %d: go on with 'ssd resume %s'"
+STOPPED = "stopped after step %d; saved is step %d: go on from there with 'ssd resume %s'"
 
 logger = logging.getLogger(__name__)
 
@@ -212,7 +212,8 @@ class _Training:
                 self._fit(folder, bar)
         except KeyboardInterrupt:
             if self.hosts.first:
-                logger.info(STOPPED, self.progress.step, folder.path)
+                saved = folder.checkpoints.newest_step()
+                logger.info(STOPPED, self.progress.step, saved, folder.path)
             raise
         finally:  # also where the loss is lost
             bar.close()
