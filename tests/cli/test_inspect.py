@@ -236,3 +236,12 @@ def test_paths_in_the_page_break_behind_slashes_and_names_stay_escaped(call, tmp
     page = (tmp_path / "page.html").read_text()
     assert "/<wbr>a &lt;b&gt; &amp; c/<wbr>a.png</td>" in page
     assert "<i>" not in page
+
+
+def test_hundreds_of_problems_are_not_all_printed(call, tmp_path):
+    boxes = [(1, 1, 50, 50), *[(3, y, 30, y) for y in range(1, 59)] * 2]
+    data = write_table(tmp_path / "table", "cat", boxes=boxes)
+    status, out, _ = call("inspect", data)
+    assert status == 0
+    assert "and 16 more, which --report and --json have" in out
+    assert len(json.loads(call("inspect", data, "--json")[1])["problems"]) == 116

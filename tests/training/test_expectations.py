@@ -150,3 +150,11 @@ def test_a_score_on_what_was_learned_is_told(tmp_path, caplog):
         assert caplog.text == ""
         say_what_is_remembered(train, split_of(dataclasses.replace(two), three, name="val"))
     assert "1 of the 2 images of split 'val' are learned from as well" in caplog.text
+
+
+def test_a_class_that_is_probably_misspelt(caplog):
+    names = ("blue", "pothole", "potholle")
+    truth = GroundTruth(np.array([[32, 24, 96, 72]] * 20, np.float32), np.array([1] * 19 + [2]))
+    split = Split("train", (Sample(sample(0).image, truth, "0"),), names)
+    said = said_of(build_preset("ssd7", names, image_size=(96, 128)), split, caplog, batch_size=1)
+    assert "class 'potholle' is probably 'pothole' misspelt" in said

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssd_keras.data.inspection import Inspection
     from ssd_keras.data.inspection.anchor_fit import AnchorFit
 
-SHOWN_SIZES, SHOWN_TINY = 3, 3
+SHOWN_SIZES, SHOWN_TINY, SHOWN_PROBLEMS = 3, 3, 100
 
 
 def print_inspection(found: Inspection, data: Path) -> None:
@@ -30,8 +30,11 @@ def print_inspection(found: Inspection, data: Path) -> None:
     if found.anchor_fit:
         _print_fit(console, found.anchor_fit)
     console.print(f"\n{counted(len(found.problems), 'problem')}" + (":" if found.problems else ""))
-    for problem in found.problems:
+    for problem in found.problems[:SHOWN_PROBLEMS]:
         console.print(f"  {problem}")
+    more = len(found.problems) - SHOWN_PROBLEMS
+    if more > 0:
+        console.print(f"  and {more} more, which --report and --json have")
 
 
 def _facts(found: Inspection, data: str) -> list[str]:

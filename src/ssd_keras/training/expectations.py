@@ -12,6 +12,7 @@ from ssd_keras.boxes.coverage import measure_coverage
 from ssd_keras.data.checks import image_size
 from ssd_keras.data.images import StoredImage, read_image
 from ssd_keras.data.inspection.anchor_fit import relative_boxes
+from ssd_keras.data.inspection.class_names import misspelt_classes
 from ssd_keras.data.samples import Dataset, GroundTruth, Split
 from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe
@@ -63,6 +64,8 @@ def choose_measured_split(val_split: Split | None, recipe: Recipe) -> Split | No
         if asked:
             raise InputError(f"{setting} needs a score: {reason}; name another with --val-split")
     logger.info("%s: nothing is measured during training, and the last model is kept as it is", reason)
+    if val_split is None:
+        logger.info("ssd convert DATA OUT --to voc --fractions.train 0.8 --fractions.val 0.2 makes one")
     return None
 
 
@@ -116,6 +119,8 @@ def say_what_is_missing(model: SSD, split: Split, batch_size: int) -> None:
     missing = [name for name, count in zip(model.class_names, counts, strict=True) if not count]
     if missing:
         logger.info("split %r has no object of %s to learn from", split.name, ", ".join(missing))
+    for name, likely in misspelt_classes(dict(zip(model.class_names, counts.tolist(), strict=True))).items():
+        logger.info("class %r is probably %r misspelt: ssd inspect says where it is", name, likely)
     _say_what_anchors_miss(model, split)
 
 
