@@ -167,8 +167,10 @@ def _look(
 
 def _parts(found: Findings) -> dict[str, Any]:
     best, worst = best_and_worst(found)
+    classes = findings.class_rows(found)
     return {
-        "classes": findings.class_rows(found),
+        "classes": classes,
+        "own_thresholds": findings.thresholds_as_flag(classes),
         "confusion": findings.confusion_rows(found),
         "mistakes": findings.frequent_mistakes(found),
         "errors": findings.error_rows(found),
@@ -211,8 +213,9 @@ def _described(recipe: Recipe, model: SSD | None) -> str:
         return name
     height, width = model.image_size
     classes = counted(len(model.class_names), "class", "classes")
-    size = f"{model.count_params() / 1e6:.2g} million weights"
-    return f"{name}, input {width} × {height}, {classes}, {len(model.anchor_boxes):,} anchors, {size}"
+    weights = f"{model.count_params() / 1e6:.2g} million weights"
+    anchors = f"{len(model.anchor_boxes):,} anchors"
+    return f"{name}, input {height} × {width} (height × width), {classes}, {anchors}, {weights}"
 
 
 def log_charts(log: Log) -> list[Chart]:
