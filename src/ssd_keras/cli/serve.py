@@ -60,7 +60,8 @@ def serve(
     """
     output = output or Output()
     chosen = with_secrets(settings or ServerSettings(), os.environ)
-    file = model_file(model)  # what is wrong is said before Keras is loaded, which takes seconds
+    model_file(model)  # what is wrong is said before Keras is loaded, which takes seconds
+    name = model.resolve().name  # of a run its own, for each has a best.keras
     _import_libraries()
     from ssd_keras.serving.api import create_app
     from ssd_keras.serving.server import open_socket, run_server
@@ -68,8 +69,8 @@ def serve(
     with ending_on_sigterm(), open_socket(host, port) as listening:
         if chosen.token is None and not is_loopback(host):
             note(f"anyone who reaches {host} may ask: set a token with SSD_KERAS_TOKEN or --token")
-        app = create_app(load_detector(model, precision), chosen, file.name)
-        run_server(app, listening, lambda: _announce(file.name, listening, output), log_requests)
+        app = create_app(load_detector(model, precision), chosen, name)
+        run_server(app, listening, lambda: _announce(name, listening, output), log_requests)
     if not output.json:
         print("stopped")
 
