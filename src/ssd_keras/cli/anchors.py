@@ -94,14 +94,14 @@ def _print_fit(
     share, overlap = suggested.gain_over(current)
     print(f"suggested: {said_coverage(suggested)} ({100 * share:+.1f} points, mean IoU {overlap:+.3f})")
     Console().print(coverage_table(suggested))
+    if flags := _as_flags(changes):
+        note("as flags of ssd train:")
+        print(flags)
     note("in a recipe:")
     print(
         yaml.safe_dump({"anchors": _plain(changes)}, default_flow_style=None, sort_keys=False, width=100),
         end="",
     )
-    if flags := _as_flags(changes):
-        note("or for ssd train:")
-        print(flags)
 
 
 def _settings(recipe: Path | None, sizes: str | None, **flags: Any) -> Recipe:
