@@ -33,7 +33,7 @@ test: $(INSTALLED)
 # Also what takes minutes: ten thousand damaged label files, deep networks on JAX.
 test-all: test
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n 2 -m slow
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m "backends and slow"
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "backends and slow"
 	if $(BIN)/python -c "import torch" 2>/dev/null; then KERAS_BACKEND=torch $(BIN)/python -m pytest -n 2 -m "backends and slow"; fi
 
 check: $(INSTALLED)
