@@ -10,6 +10,7 @@ from scenes import CLASSES, sample
 from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
 from ssd_keras.errors import InputError
 from ssd_keras.models.building import build_preset
+from ssd_keras.models.loss import MultiBoxLoss
 from ssd_keras.training.expectations import (
     choose_measured_split,
     choose_splits,
@@ -17,8 +18,9 @@ from ssd_keras.training.expectations import (
     refuse_unreadable,
     say_what_is_missing,
     say_what_is_remembered,
+    say_what_is_unused,
 )
-from ssd_keras.training.recipe import make_recipe
+from ssd_keras.training.recipe import Recipe, make_recipe
 
 
 def split_of(*samples, name="train"):
@@ -158,3 +160,27 @@ def test_a_class_that_is_probably_misspelt(caplog):
     split = Split("train", (Sample(sample(0).image, truth, "0"),), names)
     said = said_of(build_preset("ssd7", names, image_size=(96, 128)), split, caplog, batch_size=1)
     assert "class 'potholle' is probably 'pothole' misspelt" in said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"milestones": [3]}, "milestones has no effect with schedule cosine: it is used only by multi_step"),
+        ({"optimizer": "sgd", "momentum": 0.5}, ""),
+        ({"momentum": 0.5}, "momentum has no effect with optimizer adam: it is used only by sgd or rmsprop"),
+        ({"decay_factor": 0.5, "schedule": "plateau"}, ""),
+        ({"cache_mb": 10}, "cache_mb has no effect with cache none: it is used only by encoded or decoded"),
+        ({"loss": {"classification": "focal", "neg_pos_ratio": 2}}, "loss.neg_pos_ratio has no effect"),
+        ({"loss": {"focal_gamma": 1}}, "with loss.classification softmax: it is used only by focal"),
+        ({"loss": {"negatives": "batch", "min_negatives": 2}}, ""),
+        ({"loss": {"min_negatives": 2}}, "loss.min_negatives has no effect with loss.negatives image"),
+        (Recipe().model_dump(mode="json"), ""),
+    ],
+)
+def test_a_setting_that_changes_nothing_is_told(settings, said, caplog):
+    recipe = make_recipe(settings)
+    given = recipe.loss.model_dump(exclude_none=True)
+    with caplog.at_level("INFO", "ssd_keras"):
+        say_what_is_unused(recipe, MultiBoxLoss(**given))
+    assert said in caplog.text
+    assert bool(said) == bool(caplog.text)

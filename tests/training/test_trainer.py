@@ -63,6 +63,9 @@ def test_a_run_leaves_everything_behind(finished):
     assert json.loads((run.folder / "metrics.json").read_text()) == run.as_json()
     assert run.epochs == 2
     assert run.metrics["mAP"] == max(log["val_mAP"])
+    assert (
+        read_recipe(run.folder / "recipe.yaml").learning_rate == 0.003
+    )  # it must not change with the usual one
 
 
 def test_the_saved_model_is_the_trained_one(finished, dataset):

@@ -18,6 +18,7 @@ from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from ssd_keras.models.loss import MultiBoxLoss
     from ssd_keras.models.ssd import SSD
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,24 @@ IMAGES_COMPARED = 200
 """The objects of so many images are compared with the anchors: enough to see that hardly any fits."""
 
 BADLY_COVERED = 0.9
+
+USED_BY = {
+    "milestones": ("schedule", ("multi_step",)),
+    "decay_factor": ("schedule", ("multi_step", "plateau")),
+    "plateau_patience": ("schedule", ("plateau",)),
+    "momentum": ("optimizer", ("sgd", "rmsprop")),
+    "cache_mb": ("cache", ("encoded", "decoded")),
+}
+"""Settings of a recipe that are used with some values of another one only."""
+
+USED_BY_LOSS = {
+    "focal_gamma": ("classification", ("focal",)),
+    "focal_alpha": ("classification", ("focal",)),
+    "negatives": ("classification", ("softmax",)),
+    "neg_pos_ratio": ("classification", ("softmax",)),
+    "min_negatives": ("negatives", ("batch",)),
+}
+"""The same under `loss`."""
 
 
 def choose_splits(dataset: Dataset, recipe: Recipe) -> tuple[Split, Split | None]:
@@ -86,6 +105,26 @@ def refuse_unreadable(split: Split | None) -> None:
     for sample in split or ():
         if image_size(sample.image) is None:
             read_image(sample.image, name=sample.name)  # which says why
+
+
+def say_what_is_unused(recipe: Recipe, loss: MultiBoxLoss) -> None:
+    """Log which settings were changed that have no effect beside the others; `loss` is the model's."""
+    for group, prefix, used_by, chosen in (
+        (recipe, "", USED_BY, recipe),
+        (recipe.loss, "loss.", USED_BY_LOSS, loss),
+    ):
+        for name, (choice, values) in used_by.items():
+            usual = type(group).model_fields[name].get_default()
+            if getattr(group, name) != usual and getattr(chosen, choice) not in values:
+                logger.info(
+                    "%s%s has no effect with %s%s %s: it is used only by %s",
+                    prefix,
+                    name,
+                    prefix,
+                    choice,
+                    getattr(chosen, choice),
+                    " or ".join(values),
+                )
 
 
 def say_what_is_remembered(train_split: Split, val_split: Split | None) -> None:

@@ -357,6 +357,11 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def with_rate(recipe: Recipe) -> Recipe:
+    """Write the learning rate out, so that a run keeps it under versions with another usual one."""
+    return recipe.model_copy(update={"learning_rate": recipe.highest_rate})
+
+
 def with_absolute_paths(recipe: Recipe) -> Recipe:
     """Make the paths of a recipe independent of the working directory, so that its run goes on from any."""
     changes: dict[str, Any] = {"data": tuple(path.absolute() for path in recipe.data)}

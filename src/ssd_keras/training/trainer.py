@@ -28,11 +28,12 @@ from ssd_keras.training.expectations import (
     refuse_unreadable,
     say_what_is_missing,
     say_what_is_remembered,
+    say_what_is_unused,
 )
 from ssd_keras.training.feeding import digest_of, make_augmentation, make_cache
 from ssd_keras.training.optimizers import make_optimizer
 from ssd_keras.training.progress_bar import ShowProgress
-from ssd_keras.training.recipe import Recipe, with_absolute_paths
+from ssd_keras.training.recipe import Recipe, with_absolute_paths, with_rate
 from ssd_keras.training.report import write_report
 from ssd_keras.training.run_folder import RunFolder
 from ssd_keras.training.several_hosts import ALONE, Hosts, telling_of_lost_processes
@@ -96,6 +97,7 @@ def train(model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool = False, hos
         InputError: a split does not exist or has no image, its classes are not the model's, the run folder is
             taken, the loss is lost, or another process is gone.
     """
+    recipe = with_rate(recipe)
     training = _Training(model, dataset, recipe, quiet, hosts)
     if not hosts.first:
         return training.follow(Path(hosts.share("folder")))
@@ -160,6 +162,7 @@ class _Training:
         refuse_unreadable(self.val_split)
         say_what_is_missing(model, train_split, recipe.batch_size)
         say_what_is_remembered(train_split, self.val_split)
+        say_what_is_unused(recipe, model.multibox_loss)
         self.devices = choose_devices(recipe, model.multibox_loss, hosts.count)
         hosts.meet("model")
         self.model = self.devices.model_on_all(model)
