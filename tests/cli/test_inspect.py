@@ -41,6 +41,14 @@ def files_of(folder):
     return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
+def test_data_sets_that_are_taken_together_are_named(call, tmp_path):
+    for name in ("one", "two"):
+        write_data(tmp_path / "all" / name, train=1)
+    status, out, err = call("inspect", tmp_path / "all")
+    assert status == 0, err
+    assert "2 data sets, taken together: one, two" in out
+
+
 class TestNames:
     @pytest.mark.parametrize("name", ["dog[/]", "[red]dog", "[/foo]", ":cat:"])
     def test_what_looks_like_markup_is_printed_as_it_stands(self, call, tmp_path, name):

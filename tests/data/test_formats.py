@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_keras.data.formats import FORMATS, open_dataset
+from ssd_keras.data.formats import FORMATS, data_sets_inside, open_dataset
+from ssd_keras.data.readers.csv import write_csv
+from ssd_keras.data.readers.voc import write_voc
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.errors import InputError
 
@@ -60,8 +62,44 @@ def test_images_without_labels(tmp_path):
 
 def test_an_unknown_format(tmp_path):
     (tmp_path / "a.txt").write_text("")
-    assert "is in no known format: give a folder with Annotations" in one_line_about(tmp_path)
+    assert "is in no known format: give VOC (Annotations/*.xml" in one_line_about(tmp_path)
     assert "is no data set: give" in one_line_about(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("part", ["Annotations", "JPEGImages", "JPEGImages/a.jpg", "ImageSets/Main"])
+def test_a_part_of_a_data_set(samples, tmp_path, part):
+    whole = tmp_path / "whole"
+    write_voc(whole, {"train": samples}, ["dog", "cat"])
+    assert one_line_about(whole / part).endswith(f"is a part of a data set: give the whole of it, {whole}")
+
+
+def test_what_lies_beside_a_data_set_is_no_part_of_it(samples, tmp_path):
+    write_voc(tmp_path / "whole", {"train": samples}, ["dog", "cat"])
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.txt").write_text("")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.jpg").write_bytes(JPEG)
+    assert "has images but no labels" in one_line_about(tmp_path / "notes")
+
+
+def test_several_data_sets_in_a_folder(samples, tmp_path):
+    for name, write in (("a", write_voc), ("b", write_voc), ("c", write_csv)):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, {"train": samples}, ["dog", "cat"])
+    found = open_dataset(tmp_path)
+    assert [problem.file for problem in found.problems] == [str(tmp_path / "c")]
+    assert "is not read with the others" in found.problems[0].problem
+    used, unused = data_sets_inside(tmp_path, found)
+    assert [place.name for place in used] == ["a", "b"]
+    assert [place.name for place in unused] == ["c"]
+
+
+@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
+def test_the_folders_of_a_data_set_are_no_data_sets_of_their_own(known, samples, tmp_path):
+    known.write(tmp_path / "out", {"train": samples, "val": samples[:1]}, ["dog", "cat"])
+    found = open_dataset(tmp_path / "out")
+    assert found.problems == ()
+    assert data_sets_inside(tmp_path / "out", found)[1] == []
 
 
 @pytest.mark.parametrize("name", ["train.record", "a.tfrecord", "coco_train.record-00000-of-00010"])

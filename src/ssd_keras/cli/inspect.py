@@ -50,7 +50,7 @@ def inspect(
         output: How to print.
     """
     output = output or Output()
-    from ssd_keras.data.formats import open_dataset
+    from ssd_keras.data.formats import data_sets_inside, open_dataset
     from ssd_keras.data.inspection import inspect_dataset
 
     _refuse_places(data, fix, report, preview)
@@ -65,7 +65,8 @@ def inspect(
     with progress_bar(total, "looking at images", output) as advance:
         inspection = inspect_dataset(dataset, lambda done, of: advance(), size, network)
     if not output.json:
-        print_inspection(inspection, data)
+        together, _ = data_sets_inside(data, dataset)
+        print_inspection(inspection, data, together)
     faults: list[InputError] = []
     if report:
         from ssd_keras.inference.data_page import write_data_page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,17 @@ if TYPE_CHECKING:
 SHOWN_SIZES, SHOWN_TINY, SHOWN_PROBLEMS = 3, 3, 100
 
 
-def print_inspection(found: Inspection, data: Path) -> None:
-    """Print what was found; names of files and classes are shown as they are, in one line each."""
+def print_inspection(found: Inspection, data: Path, together: Sequence[Path] = ()) -> None:
+    """Print what was found; names of files and classes are shown as they are, in one line each.
+
+    `together` are the data sets in `data` that were taken for one.
+    """
     console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
     for line in _facts(found, shown_text(str(data))):
         console.print(line)
+    if len(together) > 1:
+        names = shown_text(", ".join(place.name for place in together))
+        console.print(f"{len(together)} data sets, taken together: {names}")
     console.print()
     console.print(_counts(found))
     if found.anchor_fit:

@@ -9,7 +9,7 @@ import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ssd_keras.data.images import IMAGE_SUFFIXES
@@ -17,11 +17,13 @@ from ssd_keras.data.packs.hdf5 import read_hdf5, recognises_hdf5, write_hdf5
 from ssd_keras.data.packs.lmdb import read_lmdb, recognises_lmdb, write_lmdb
 from ssd_keras.data.readers.coco import read_coco, recognises_coco, write_coco
 from ssd_keras.data.readers.csv import read_csv, recognises_csv, write_csv
+from ssd_keras.data.readers.image_finding import image_files
 from ssd_keras.data.readers.pickle import read_pickle, recognises_pickle
 from ssd_keras.data.readers.pickling import write_pickle
+from ssd_keras.data.readers.split_names import SPLIT_FOLDERS
 from ssd_keras.data.readers.voc import read_voc, recognises_voc, write_voc
 from ssd_keras.data.readers.yolo import read_yolo, recognises_yolo, write_yolo
-from ssd_keras.data.samples import Dataset
+from ssd_keras.data.samples import Dataset, Problem
 from ssd_keras.data.selection import merge_datasets, only_classes, without_marked
 from ssd_keras.errors import InputError
 
@@ -39,7 +41,7 @@ class Format:
 
     Attributes:
         name: as in `ssd convert --to` and `Dataset.format`.
-        looks_like: what to look for on disk, for people.
+        looks_like: what to look for on disk, for people, behind "give".
         recognises: tells by its content whether a path holds a data set of this format; raises nothing.
         read: reads it, with the class names in the order of their labels, or None for those in use.
         write: writes one.
@@ -57,10 +59,10 @@ class Format:
 
 
 FORMATS = (
-    Format("voc", "a folder with Annotations/*.xml and JPEGImages/", recognises_voc, read_voc, write_voc),
+    Format("voc", "VOC (Annotations/*.xml, JPEGImages/)", recognises_voc, read_voc, write_voc),
     Format(
         "coco",
-        "COCO JSON files in annotations/ or beside their images",
+        "COCO (annotations/*.json)",
         recognises_coco,
         read_coco,
         write_coco,
@@ -68,7 +70,7 @@ FORMATS = (
     ),
     Format(
         "yolo",
-        "YOLO text files in labels/, with a data.yaml",
+        "YOLO (labels/*.txt, data.yaml)",
         recognises_yolo,
         read_yolo,
         write_yolo,
@@ -76,14 +78,14 @@ FORMATS = (
     ),
     Format(
         "csv",
-        "a CSV file (image, xmin, ymin, xmax, ymax, class) beside its images",
+        "CSV (image,xmin,ymin,xmax,ymax,class)",
         recognises_csv,
         read_csv,
         write_csv,
     ),
     Format(
         "hdf5",
-        "an HDF5 pack of images and labels",
+        "an HDF5 pack",
         recognises_hdf5,
         read_hdf5,
         write_hdf5,
@@ -91,7 +93,7 @@ FORMATS = (
     ),
     Format(
         "lmdb",
-        "an LMDB pack of images and labels",
+        "an LMDB pack",
         recognises_lmdb,
         read_lmdb,
         write_lmdb,
@@ -99,7 +101,7 @@ FORMATS = (
     ),
     Format(
         "pickle",
-        "a pickled dictionary of file names and arrays beside its images",
+        "a pickle of file names and arrays",
         recognises_pickle,
         read_pickle,
         write_pickle,
@@ -161,11 +163,48 @@ def _open_one(path: Path, class_names: Sequence[str] | None) -> Dataset:
     try:
         for known in FORMATS:
             if known.recognises(path):
-                return known.read(path, class_names)
+                dataset = known.read(path, class_names)
+                return replace(dataset, problems=(*dataset.problems, *_left_out(path, dataset)))
         raise InputError(f"{path} {_what_is_wrong(path)}")
     except OSError as error:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): check the path") from error
 
+
+def data_sets_inside(path: Path, dataset: Dataset) -> tuple[list[Path], list[Path]]:
+    """Find the folders in `path` that are data sets of their own, and not splits of one.
+
+    Returns:
+        Those from which `dataset`, read from `path`, has images, and those that were left out, as they are of
+        another format.
+    """
+    if not path.is_dir():
+        return [], []
+    images = [sample.image for split in dataset.values() for sample in split]
+    files = [image for image in images if isinstance(image, Path)]
+    used: list[Path] = []
+    unused: list[Path] = []
+    for place in sorted(entry for entry in path.iterdir() if entry.is_dir()):
+        if place.name.lower() in SPLIT_FOLDERS or next(image_files(place), None) is None:
+            continue
+        if any(known.recognises(place) for known in FORMATS):
+            (used if any(file.is_relative_to(place) for file in files) else unused).append(place)
+    return used, unused
+
+
+def _left_out(path: Path, dataset: Dataset) -> list[Problem]:
+    _, unused = data_sets_inside(path, dataset)
+    return [
+        Problem(
+            str(place),
+            "is a data set of another format, and is not read with the others",
+            "name it by itself",
+        )
+        for place in unused
+    ]
+
+
+PARTS = frozenset({"annotations", "jpegimages", "imagesets", "images", "labels"})
+"""How folders inside of data sets are called, in lower case."""
 
 UNPACK_RECORDS = (
     "holds TFRecords, which are not read: give the VOC or COCO files that they were made from, or unpack "
@@ -181,6 +220,9 @@ def _is_record(path: Path) -> bool:
 def _what_is_wrong(path: Path) -> str:
     if not path.exists():
         return "does not exist: check the path"
+    for part in (path, *path.parents):
+        if part.name.lower() in PARTS and any(known.recognises(part.parent) for known in FORMATS):
+            return f"is a part of a data set: give the whole of it, {part.parent}"
     expected = ", or ".join(known.looks_like for known in FORMATS)
     if not path.is_dir():
         return UNPACK_RECORDS if _is_record(path) else f"is no data set: give {expected}"

@@ -356,7 +356,7 @@ def test_without_a_description(folder, images, splits):
     assert ids(data) == splits
     assert data.class_names == ("class 1",)
     assert all(len(sample.ground_truth) == 1 for split in data.values() for sample in split)
-    assert data.problems == ()
+    assert "nothing names the classes: they are called 'class 1'" in the_problem(data).problem
 
 
 def test_lists_without_a_description(folder):

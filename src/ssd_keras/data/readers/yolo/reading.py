@@ -65,5 +65,9 @@ def _labelled_dataset(
             problem = f"none of the {len(images)} images of {split!r} has a label file: they count as empty"
             labels.problems.append(Problem(str(layout.where), problem, f"put their labels into {LABELS}/"))
     labels.tell_unused()
+    if class_names is None and labels.names and not labels.stated_names:
+        problem = f"nothing names the classes: they are called {labels.names[0]!r} and so on"
+        remedy = "name them in its data.yaml, as in 'names: [car, bus]'"
+        labels.problems.append(Problem(str(layout.where), problem, remedy))
     names = labels.names if class_names is None else class_names
     return assemble_dataset(layout.where, "yolo", usable, names, labels.problems, labels.sidecar)
