@@ -39,7 +39,7 @@ def analysis_tables(analysis: Analysis) -> Iterator[Table]:
     errors = _table(
         f"errors (score from {analysis.score_threshold:g}, IoU {analysis.iou_threshold:g})",
         "how many",
-        "mAP lost",
+        "mAP lost (all scores)",
     )
     for kind, count in analysis.errors.total.items():
         errors.add_row(kind, str(count), f"{analysis.errors.gains[kind]:.4f}")
