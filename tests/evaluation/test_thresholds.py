@@ -13,7 +13,15 @@ from ssd_keras.evaluation.curves import class_curves
 from ssd_keras.evaluation.judging import judge
 from ssd_keras.evaluation.protocols import VOC_RULES
 from ssd_keras.evaluation.table import gather
-from ssd_keras.evaluation.thresholds import f1_at, threshold_scores
+from ssd_keras.evaluation.thresholds import (
+    ALL,
+    GRID,
+    MOST_IN_A_FLAG,
+    BestThreshold,
+    ThresholdScores,
+    f1_at,
+    threshold_scores,
+)
 
 
 def curves_of(detections, truths):
@@ -61,6 +69,17 @@ def test_nothing_at_all_has_no_threshold():
     scores = threshold_scores(curves_of([], []))
     assert scores.best == {}
     assert math.isnan(scores.overall.threshold)
+
+
+def test_each_class_has_its_own_threshold_in_one_flag():
+    def scores_of(**thresholds):
+        best = {name: BestThreshold(name, value, 1.0, 1.0, 1.0) for name, value in thresholds.items()}
+        return ThresholdScores(GRID, {}, best, BestThreshold(ALL, 0.5, 1.0, 1.0, 1.0))
+
+    several = scores_of(coin=0.638, **{"red key": 0.19}, leaf=math.nan)
+    assert several.as_flag() == "--class-threshold coin=0.63 'red key=0.19'"
+    assert scores_of(coin=0.638, leaf=math.nan).as_flag() == ""
+    assert scores_of(**{f"class{k}": 0.5 for k in range(MOST_IN_A_FLAG + 1)}).as_flag() == ""
 
 
 def test_one_threshold_for_all_classes_counts_them_together():

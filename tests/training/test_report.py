@@ -11,7 +11,6 @@ from ssd_keras.data.samples import GroundTruth, Sample, Split
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.evaluation.error_kinds import KINDS
-from ssd_keras.evaluation.thresholds import BestThreshold
 from ssd_keras.inference.detector import save_detector
 from ssd_keras.training import findings, report
 from ssd_keras.training.callbacks import as_csv
@@ -249,16 +248,6 @@ def test_mistakes_are_listed_by_how_often_they_occur(monkeypatch):
     assert sum(mistake.number for mistake in mistakes) == 2
     assert all(mistake.share == 1 and mistake.name != mistake.found_as for mistake in mistakes)
     assert {row.kind: row.number for row in findings.error_rows(found)}["class"] == 2
-
-
-def test_each_class_has_its_own_threshold_in_one_flag():
-    def row(name, score):
-        best = None if score is None else BestThreshold(name, score, 1.0, 1.0, 1.0)
-        return findings.ClassRow(name, "red", 1, 0.5, best, None)
-
-    rows = [row("coin", 0.638), row("red key", 0.19), row("leaf", None)]
-    assert findings.thresholds_as_flag(rows) == "--class-threshold coin=0.63 'red key=0.19'"
-    assert findings.thresholds_as_flag(rows[:1]) == ""
 
 
 def test_classes_stand_best_first_and_those_without_objects_last(monkeypatch):

@@ -103,6 +103,8 @@ def evaluate(
     console = Console(markup=False, emoji=False)  # names of classes may look like either
     for table in [result_table(result, analysed), *(analysis_tables(analysed) if analysed else ())]:
         console.print(table)
+    if analysed and (flag := analysed.thresholds.as_flag()):
+        note(f"each class at its best threshold: ssd detect MODEL IMAGE {flag}")
     if results:
         print(f"official results: {results}")
 

@@ -7,6 +7,7 @@ is used at one threshold, where average precision judges all thresholds together
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ GRID: NDArray[np.float64] = np.linspace(0, 1, 101)
 """The thresholds at which F1 is given for drawing: 0, 0.01, ..., 1."""
 
 ALL = "all classes"
+
+MOST_IN_A_FLAG = 20
+"""Thresholds of so many classes can be copied into a command."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,18 @@ class ThresholdScores:
     f1: dict[str, NDArray[np.float64]]
     best: dict[str, BestThreshold]
     overall: BestThreshold
+
+    def as_flag(self) -> str:
+        """Give the flag of `ssd detect` that has the best threshold of each class that is found.
+
+        It is empty where there is one such class, for which `--threshold` does, or where they are too many.
+        """
+        best = {one.name: one.threshold for one in self.best.values() if not math.isnan(one.threshold)}
+        if not 1 < len(best) <= MOST_IN_A_FLAG:
+            return ""
+        # Rounded down, so that the detection whose score is the threshold stays.
+        stated = [f"{name}={math.floor(100 * lowest) / 100:g}" for name, lowest in best.items()]
+        return " ".join(["--class-threshold", *map(shlex.quote, stated)])
 
     def as_json(self) -> dict[str, Any]:
         """Give all numbers; None stands for NaN."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,9 +28,6 @@ MOST_IMAGES = 2000
 
 SHOWN_MISTAKES = 12
 """So many pairs of classes that are mistaken for each other are listed, where the classes are many."""
-
-MOST_IN_A_FLAG = 20
-"""Thresholds of so many classes can be copied into a command."""
 
 FEW_DETECTIONS = 10
 """The share that is right among fewer detections than these says little."""
@@ -123,14 +119,6 @@ def class_rows(found: Findings) -> list[ClassRow]:
         chart = precision_chart(curve, label, threshold) if curve.positives else None
         rows.append(ClassRow(curve.name, css_colour(label), curve.positives, ap, threshold, chart))
     return sorted(rows, key=lambda row: math.inf if math.isnan(row.ap) else -row.ap)
-
-
-def thresholds_as_flag(rows: Sequence[ClassRow]) -> str:
-    """Give the flag of `ssd detect` that has each class's best threshold; nothing where one is for all."""
-    best = {row.name: math.floor(100 * row.best.threshold) / 100 for row in rows if row.best}
-    if not 1 < len(best) <= MOST_IN_A_FLAG:
-        return ""
-    return " ".join(["--class-threshold", *(shlex.quote(f"{name}={low:g}") for name, low in best.items())])
 
 
 def precision_chart(curve: ClassCurve, label: int, best: BestThreshold | None) -> Chart:

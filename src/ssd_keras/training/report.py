@@ -167,10 +167,9 @@ def _look(
 
 def _parts(found: Findings) -> dict[str, Any]:
     best, worst = best_and_worst(found)
-    classes = findings.class_rows(found)
     return {
-        "classes": classes,
-        "own_thresholds": findings.thresholds_as_flag(classes),
+        "classes": findings.class_rows(found),
+        "own_thresholds": found.analysis.thresholds.as_flag(),
         "confusion": findings.confusion_rows(found),
         "mistakes": findings.frequent_mistakes(found),
         "errors": findings.error_rows(found),
