@@ -49,6 +49,7 @@ class _Anchors:
     @property
     def boxes_per_cell(self) -> tuple[int, ...]:
         """How many boxes stand at each cell of each predictor layer."""
+        # Of an image of any size: their number does not depend on it.
         return tuple(len(shapes) for shapes in self.cell_shapes((300, 300)))
 
     def per_layer(self, image_size: Size, feature_sizes: Sequence[Size]) -> list[NDArray[np.float32]]:
@@ -130,8 +131,8 @@ class PaperAnchors(_Anchors):
         offsets: place of the first centre as a fraction of the step; None: 0.5.
         flip: also 1/r for each aspect ratio r.
         clip: cut the anchors off at the edges of the image.
-        truncate: cut the sizes to whole pixels, as Caffe's forward pass does. It changes the anchors of
-            SSD512 only, and is what its Caffe weights were trained with.
+        truncate: cut the sizes to whole pixels, as Caffe's forward pass does. Of the original's anchors it
+            changes only those of SSD512, and is what its Caffe weights were trained with.
         limit_sides: no box is wider or higher than the image, its centre stays, as torchvision has it.
 
     Source: Caffe's `PriorBoxLayer::Forward_cpu`; the paper's section 2.2.
@@ -176,7 +177,8 @@ class PaperAnchors(_Anchors):
         Args:
             side: of the network's input in pixels, the shorter one.
             layers: how many predictor layers there are, at least 3.
-            percents: smallest and largest size of the layers after the first, in percent of the side.
+            percents: bounds of the sizes of the layers after the first, in percent of the side. The step is
+                cut to whole percents, so that the largest size may stay below its bound.
             first: the two sizes of the first layer, in percent of the side.
             settings: further arguments; the aspect ratios are 2, and 3 but for the first and last two layers.
 

@@ -18,7 +18,7 @@ NEUTRAL = -2
 """An anchor that overlaps a box too much for background and too little for a match: not trained on."""
 
 SMALLEST_OVERLAP = 1e-6
-"""An IoU below this counts as none (Caffe's `MatchBBox`)."""
+"""An IoU has to be greater than this to count as any (Caffe's `MatchBBox`)."""
 
 
 def match_anchors(
@@ -41,8 +41,9 @@ def match_anchors(
     Returns:
         (B, A) int32: the index of the matched box (0 to M − 1), `NEGATIVE` or `NEUTRAL`.
     """
-    iou = ops.where(valid[..., None], pairwise_iou(boxes, anchors), 0.0)
-    best_iou = ops.max(iou, axis=1)
+    # The second step first, for all anchors; the first is written over it.
+    iou = ops.where(valid[..., None], pairwise_iou(boxes, anchors), 0.0)  # (B, M, A)
+    best_iou = ops.max(iou, axis=1)  # (B, A)
     unmatched = ops.full(ops.shape(best_iou), NEGATIVE, dtype="int32")
     if neutral_threshold is not None:
         unmatched = ops.where(best_iou >= neutral_threshold, NEUTRAL, unmatched)
@@ -83,6 +84,7 @@ def match_bipartite(iou: Array) -> Array:
     def choose_again(
         open_iou: Array, choice: Array, overlap: Array, displaced: Array
     ) -> tuple[Array, Array, Array, Array]:
+        # A box that lost an anchor never asks for it again: who has it now only gives way to a better one.
         lost = displaced[..., None] & (anchor_index == choice[..., None])
         open_iou = ops.where(lost, 0.0, open_iou)
         return open_iou, *choose(open_iou)

@@ -1,7 +1,7 @@
 """Offsets: a box as its distance from an anchor, which is what the network predicts.
 
-For a box g and an anchor d, both as centre and size, and variances v (Caffe's CENTER_SIZE code, the paper's
-equation 2):
+For a box g and an anchor d, both as centre and size, and variances v (Caffe's CENTER_SIZE code; the paper's
+equation 2, which leaves the variances out):
 
     t_x = (g_x − d_x) / d_w / v_0        t_w = ln(g_w / d_w) / v_2
     t_y = (g_y − d_y) / d_h / v_1        t_h = ln(g_h / d_h) / v_3

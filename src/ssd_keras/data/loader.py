@@ -32,7 +32,7 @@ PADDED_TO = 8
 """M, the number of padded boxes, is a multiple of this."""
 
 THREADS = max(2, min(os.cpu_count() or 2, 8))
-"""OpenCV releases the interpreter's lock, so two threads feed one training step several times over."""
+"""From two to eight: OpenCV releases the interpreter's lock, and two feed one step several times over."""
 
 BATCHES_AHEAD = 4
 

@@ -45,7 +45,7 @@ class Decoding:
     Attributes:
         min_score: only scores greater than this count.
         iou_threshold: of the suppression.
-        candidates: how many of a class's best boxes go into the suppression.
+        candidates: how many of a class's best boxes go into the suppression; with `fast`, of the image's.
         max_detections: how many of the image's best boxes come out.
         fast: best class of each anchor only, one suppression for all classes.
 
@@ -92,10 +92,10 @@ def decode_per_class(
         settings: the thresholds and limits.
         suppress: as `boxes.suppression.suppress`.
     """
-    by_class = ops.transpose(scores, (0, 2, 1))
+    by_class = ops.transpose(scores, (0, 2, 1))  # (B, C − 1, A)
     classes = by_class.shape[1]
-    best, anchor = ops.top_k(by_class, min(settings.candidates, by_class.shape[2]))
-    candidate_boxes = ops.take_along_axis(boxes[:, None], anchor[..., None], axis=2)
+    best, anchor = ops.top_k(by_class, min(settings.candidates, by_class.shape[2]))  # (B, C − 1, candidates)
+    candidate_boxes = ops.take_along_axis(boxes[:, None], anchor[..., None], axis=2)  # the same and 4
     kept = suppress(candidate_boxes, best > settings.min_score, settings.iou_threshold)
     labels = ops.broadcast_to(ops.arange(classes, dtype="int32")[:, None], ops.shape(best)[1:])
     labels = ops.broadcast_to(labels[None], ops.shape(best))

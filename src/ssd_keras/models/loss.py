@@ -248,6 +248,8 @@ def hardest(difficulty: Array, eligible: Array, count: Array) -> Array:
     Returns:
         (R, N) bool.
     """
+    # `top_k` would need one number for all rows. So each row is sorted to find the lowest difficulty that is
+    # still chosen; of the entries that have just that one, as many are taken as there is room for.
     ranked = ops.where(eligible, difficulty, -1.0)
     count = ops.minimum(count, ops.sum(ops.cast(eligible, "float32"), axis=1))
     ascending = ops.sort(ranked, axis=1)

@@ -23,7 +23,7 @@ class PredictorHeads:
         kernel_sizes: side of the kernels: one number, or one a predictor layer.
         separable: each convolution in two, the first one depthwise with batch normalisation and ReLU6, the
             second one 1 × 1 (SSDLite; the MobileNetV2 paper's section 6.2).
-        initializer: of the kernels.
+        initializer: of the kernels. (Caffe's `xavier` is Keras's `lecun_uniform`.)
     """
 
     kernel_sizes: int | tuple[int, ...] = 3

@@ -28,6 +28,7 @@ Features = Callable[..., list[Array]]
 """A base network: a function from the image tensor to the feature maps that are predicted from."""
 
 PROGRESS_PARTS = ("confidence_loss", "location_loss", "positives")
+"""What `fit` shows and logs beside the loss: the fields of `LossParts` after the total."""
 
 
 @keras.saving.register_keras_serializable("ssd_keras")
@@ -163,6 +164,7 @@ class SSD(keras.Model):
         parts = self.multibox_loss(targets, y_pred["offsets"], y_pred["logits"], anchors, self.variances)
         for name, value in zip(PROGRESS_PARTS, parts[1:], strict=True):
             self._part_means[name].update_state(value)
+        # `losses` are Keras's: penalties on weights, which the layers of a base network may have.
         return parts.total + self.multibox_loss.share * sum(self.losses)
 
     # Detection -----------------------------------------------------------------------------------------

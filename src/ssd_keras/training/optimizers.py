@@ -2,8 +2,9 @@
 
 Caffe's solver, with which SSD was trained, adds weight decay to the gradient of kernels, so that it runs
 through the momentum, and gives biases twice the learning rate. Keras's own `weight_decay` acts on the weights
-directly, as in AdamW, which is ten times weaker with a momentum of 0.9. `SGD` and `RMSprop` here do as Caffe
-does; `Adam` decays the weights directly.
+directly, as in AdamW, which is ten times weaker with a momentum of 0.9. `SGD` and `RMSprop` here decay as
+Caffe does, `Adam` decays the weights directly; the rate of the biases is a setting of the recipe
+(`learning_rate_factors`). One thing is not as in Caffe: the scale of conv4_3_norm does not decay here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ssd_keras.training.recipe import Recipe
 from ssd_keras.training.schedules import learning_rate
 
 NOT_DECAYED = ("bias", "gamma", "beta")
-"""Weight decay is for kernels only (Caffe: `decay_mult: 0`)."""
+"""Weight decay is for kernels only (Caffe: `decay_mult: 0`, but for the scale of conv4_3_norm)."""
 
 BIASES = "bias"
 """In a recipe's learning_rate_factors: the biases of all layers."""

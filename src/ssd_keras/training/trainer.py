@@ -55,6 +55,7 @@ class Run:
 
     Attributes:
         folder: where everything lies.
+        model: the best model in it, or the last where none was measured.
         epochs: how many were trained.
         images_per_second: over all of the training, evaluation and saving included.
         seconds: how long it took.

@@ -1,7 +1,8 @@
 """Which part of the image is shown: expanding and the batch sampler, SSD's answer to objects of any size.
 
-Cropping makes small objects large, expanding makes large objects small ("zoom in" and "zoom out" in section
-2.2 and 3.6 of the paper). Numbers are those of Caffe's `ssd_pascal.py` (`expand_param`, `batch_sampler`).
+Cropping (the paper's section 2.2) makes small objects large, expanding makes large objects small (section
+3.6, which calls the two "zoom in" and "zoom out"). Numbers are those of Caffe's `ssd_pascal.py`
+(`expand_param`, `batch_sampler`).
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from ssd_keras.data.augment.settings import (
 )
 
 LARGEST_RATIO = 1000
+"""Bound of a setting: on a larger canvas nothing is left of the image."""
 
 MOST_TRIALS = 1000
+"""Bound of a setting: each trial takes time."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Expand:
 @dataclass(frozen=True)
 class BatchSampler:
     """Crop so that some object overlaps the crop by a chosen amount (Caffe: GenerateBatchSamples).
+
+    The name is Caffe's; batches of images are not meant.
 
     One sampler always offers the whole image. Each of the others tries random crops and offers the first one
     whose IoU with any object lies within its bounds. One of the crops on offer is taken, all alike likely.
@@ -116,7 +121,7 @@ class BatchSampler:
             return np.empty((0, 4))
         crops = self.candidates((len(self.overlaps), self.trials), rng)
         lowest, highest = np.array(self.overlaps).T[:, :, None, None]
-        overlap = pairwise_iou(crops, boxes)  # (S, trials, M)
+        overlap = pairwise_iou(crops, boxes)  # (samplers, trials, M)
         fits = ((overlap >= lowest) & (overlap <= highest)).any(axis=-1)
         first = fits.argmax(axis=1)
         found = fits.any(axis=1)

@@ -30,7 +30,7 @@ WHOLE: Window = (0.0, 0.0, 1.0, 1.0)
 """The window, relative to another one, that shows all of it."""
 
 MEAN_COLOUR = (123, 117, 104)
-"""The mean colour of ImageNet (RGB), the network's zero: it fills what the image does not cover."""
+"""The mean colour of ImageNet (RGB), which VGG16 sees as zero: it fills what the image does not cover."""
 
 
 def project(boxes: Boxes, window: Window) -> Boxes:
@@ -116,7 +116,7 @@ CLOCKWISE = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COU
 
 
 class PixelRectangle(NamedTuple):
-    """A rectangle of whole pixels, the last row and column excluded."""
+    """A rectangle of whole pixels; column x1 and row y1 are the first beyond it."""
 
     x0: int
     y0: int

@@ -1,12 +1,14 @@
 """What all chains of augmentation share: geometry first, then pixels, once.
 
 A chain is a frozen dataclass whose fields are its settings, called as `chain(sample, rng, size)`. It samples
-the geometry first, in the original's order, and touches pixels once. Its distribution is the original's; what
-differs, in the pixels only:
+the geometry first, in the original's order, and touches pixels once. The crop's corner and size are truncated
+to whole pixels, the boxes are not: as in the original, they may lie up to two pixels of the photograph beside
+what they show. (The port's chains have none of that.)
+
+The distribution is the original's, but that boxes below `min_side_px` are left out; what else differs, in the
+pixels only:
 
 - Colours change after the resize, not before, on the at most H×W pixels that are seen.
-- The crop's corner and size are truncated to whole pixels, the boxes are not: as in the original, they may
-  lie up to two pixels of the photograph beside what they show. (The port's chains have none of that.)
 - The image is resized by itself and then surrounded by the fill colour: the edge between them is sharp and
   lies on a whole pixel of the output.
 - Where the image shrinks to half or less, a JPEG is decoded at 1/2, 1/4 or 1/8: smoother than sampling

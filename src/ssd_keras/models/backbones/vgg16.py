@@ -52,7 +52,7 @@ NORMALIZATIONS: dict[str | None, dict[str, Any] | None] = {
 def ssd300_vgg16_features(
     image: Array, weights: str | None = None, normalization: str | None = None
 ) -> list[Array]:
-    """Build SSD300; for an image of 300 × 300 the feature maps are 38, 19, 10, 5, 3 and 1 cells wide.
+    """Build SSD300 without heads; for 300 × 300 pixels the maps are 38, 19, 10, 5, 3 and 1 cells wide.
 
     Args:
         image: (B, h, w, channels).
@@ -75,7 +75,7 @@ def ssd300_vgg16_features(
 def ssd512_vgg16_features(
     image: Array, weights: str | None = None, normalization: str | None = None
 ) -> list[Array]:
-    """Build SSD512; for an image of 512 × 512 the feature maps are 64, 32, 16, 8, 4, 2 and 1 cells wide.
+    """Build SSD512 without heads; for 512 × 512 pixels the maps are 64, 32, 16, 8, 4, 2 and 1 cells wide.
 
     Arguments and errors as for `ssd300_vgg16_features`. Source: the SSD512 models published with Caffe.
     """
@@ -97,7 +97,7 @@ def ssd300_vgg16_v1_features(image: Array, weights: str | None = None) -> list[A
 def _reduced_vgg16(
     image: Array, weights: str | None, normalization: str | None = None
 ) -> tuple[Array, Array]:
-    """Give conv4_3 (B, h / 8, w / 8, 512) and fc7 (B, h / 16, w / 16, 1024)."""
+    """Give conv4_3 (B, h / 8, w / 8, 512) and fc7 (B, h / 16, w / 16, 1024), sides rounded up."""
     norm = _norm_settings(normalization)
     if weights and norm:
         raise InputError(
