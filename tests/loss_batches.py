@@ -5,8 +5,9 @@ from keras import ops
 from on_backend import compiled
 
 from ssd_keras.boxes.formats import cxcywh_to_xyxy
+from ssd_keras.boxes.matching import NEUTRAL
 from ssd_keras.boxes.offsets import decode_offsets
-from ssd_keras.models.loss import IGNORED, MultiBoxLoss, Targets
+from ssd_keras.models.loss import MultiBoxLoss, Targets
 
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
 ANCHORS = cxcywh_to_xyxy(
@@ -37,7 +38,7 @@ def some_batch(seed=0, batch=2, classes=4):
     """Classes, target offsets and boxes, predicted offsets and logits; all kinds of anchors occur."""
     random = np.random.default_rng(seed)
     shape = (batch, len(ANCHORS))
-    kinds = random.choice([IGNORED, 0, 0, 0, 1, classes - 1], shape).astype(np.int32)
+    kinds = random.choice([NEUTRAL, 0, 0, 0, 1, classes - 1], shape).astype(np.int32)
     target_offsets = np.where((kinds > 0)[..., None], random.normal(0, 1, (*shape, 4)), 0).astype(np.float32)
     boxes = decode_offsets(target_offsets, ANCHORS, VARIANCES)
     offsets = random.normal(0, 1.5, (*shape, 4)).astype(np.float32)

@@ -6,8 +6,9 @@ from hypothesis.extra import numpy as arrays
 from keras import ops
 from on_backend import compiled, gradients
 
+from ssd_keras.boxes.matching import NEUTRAL
 from ssd_keras.boxes.offsets import encode_offsets
-from ssd_keras.models.loss import IGNORED, LossParts, MultiBoxLoss, Targets, hardest, make_targets, smooth_l1
+from ssd_keras.models.loss import LossParts, MultiBoxLoss, Targets, hardest, make_targets, smooth_l1
 
 pytestmark = pytest.mark.backends
 
@@ -41,7 +42,7 @@ def some_batch(seed=0, batch=2, anchors=12, classes=4):
     """Classes, target offsets, offsets and logits at random; all kinds of anchors occur."""
     random = np.random.default_rng(seed)
     return (
-        random.choice([IGNORED, 0, 0, 0, 1, classes - 1], (batch, anchors)).astype(np.int32),
+        random.choice([NEUTRAL, 0, 0, 0, 1, classes - 1], (batch, anchors)).astype(np.int32),
         random.normal(0, 2, (batch, anchors, 4)).astype(np.float32),
         random.normal(0, 2, (batch, anchors, 4)).astype(np.float32),
         random.normal(0, 3, (batch, anchors, classes)).astype(np.float32),
@@ -81,7 +82,7 @@ def test_no_objects_but_some_negatives_on_demand():
 
 
 def test_all_ignored():
-    classes = np.full((1, 4), IGNORED, np.int32)
+    classes = np.full((1, 4), NEUTRAL, np.int32)
     parts = image_loss(classes, no_offsets(classes), no_offsets(classes), np.ones((1, 4, 3), np.float32))
     assert [float(part) for part in parts] == [0, 0, 0, 0]
 
@@ -127,15 +128,15 @@ def test_only_matched_anchors_have_a_location():
 
 def test_neutral_anchors_take_no_part():
     classes, target_offsets, offsets, logits = some_batch(3)
-    assert (classes == IGNORED).any()
+    assert (classes == NEUTRAL).any()
     for run in (image_loss, batch_loss):
         before = run(classes, target_offsets, offsets, logits)
-        wild = np.where((classes == IGNORED)[..., None], 30 * logits[..., ::-1], logits).astype(np.float32)
+        wild = np.where((classes == NEUTRAL)[..., None], 30 * logits[..., ::-1], logits).astype(np.float32)
         after = run(classes, target_offsets, offsets, wild)
         assert float(before.total) == float(after.total)
     offset_gradient, logit_gradient = gradients(lambda *raw: total_of(*raw, classes), [offsets, logits])
     assert not offset_gradient[classes <= 0].any()
-    assert not logit_gradient[classes == IGNORED].any()
+    assert not logit_gradient[classes == NEUTRAL].any()
 
 
 def test_negatives_are_mined_in_each_image_or_in_the_batch():
@@ -294,6 +295,6 @@ def test_neutral_anchors_are_ignored():
     boxes = np.array([[[0, 0, 0.625, 1], [0, 0, 0, 0], [0, 0, 0, 0]]], np.float32)
     labels = np.array([[1, -1, -1]], np.int32)
     targets = neutral_targets_of(ANCHORS, boxes, labels)
-    assert targets.classes.tolist() == [[IGNORED, IGNORED, 0, 0, 2]]
+    assert targets.classes.tolist() == [[NEUTRAL, NEUTRAL, 0, 0, 2]]
     assert not targets.offsets[0, :4].any()
     assert targets_of(ANCHORS, boxes, labels).classes.tolist() == [[0, 0, 0, 0, 2]]

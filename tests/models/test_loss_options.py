@@ -10,8 +10,9 @@ from keras import ops
 from loss_batches import ANCHORS, loss_function, part_function, some_batch, without_objects
 from on_backend import compiled, gradients
 
+from ssd_keras.boxes.matching import NEUTRAL
 from ssd_keras.errors import InputError
-from ssd_keras.models.loss import IGNORED, MultiBoxLoss, hardest, smooth_l1
+from ssd_keras.models.loss import MultiBoxLoss, hardest, smooth_l1
 
 pytestmark = pytest.mark.backends
 
@@ -26,7 +27,7 @@ def focal_by_hand(classes, logits, gamma, alpha, smoothing=0.0):
     """Anchor by anchor, in float64."""
     total = 0.0
     for target, log_p in zip(classes.ravel(), log_softmax(logits).reshape(-1, logits.shape[-1]), strict=True):
-        if target != IGNORED:
+        if target != NEUTRAL:
             weight = 1.0 if alpha is None else (alpha if target > 0 else 1 - alpha)
             wanted = np.full(len(log_p), smoothing / len(log_p))
             wanted[target] += 1 - smoothing
@@ -100,7 +101,7 @@ def test_focal_equals_the_formula(gamma, alpha):
 def test_focal_of_one_object_and_one_background():
     # Both of probability 1/2: 0.25 · 0.5² · ln 2 + 0.75 · 0.5² · ln 2.
     batch = list(without_objects(np.zeros((1, len(ANCHORS), 2), np.float32)))
-    batch[0][:] = IGNORED
+    batch[0][:] = NEUTRAL
     batch[0][0, :2] = (1, 0)
     parts = loss_function(classification="focal")(*batch)
     assert float(parts.confidence) == pytest.approx(0.25 * np.log(2), rel=1e-6)

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ssd_keras.boxes.formats import cxcywh_to_xyxy
+from ssd_keras.boxes.formats import clip_to_size, cxcywh_to_xyxy, px_to_relative
 from ssd_keras.errors import InputError
 
 Size = tuple[int, int]
@@ -60,14 +60,13 @@ class _Anchors:
                 f"anchors: described for {len(layers)} predictor layers, but the network has "
                 f"{len(feature_sizes)} feature maps: describe one layer for each"
             )
-        height, width = image_size
         made = []
         for layer, (shapes, feature_size) in enumerate(zip(layers, feature_sizes, strict=True)):
             centres = self._centres(layer, image_size, feature_size)
             boxes_px = _boxes_at(centres, shapes)
             if self.clip:
                 boxes_px = self._clipped(boxes_px, image_size)
-            made.append((boxes_px / [width, height, width, height]).astype(np.float32))
+            made.append(px_to_relative(boxes_px, image_size).astype(np.float32))
         return made
 
     def boxes(self, image_size: Size, feature_sizes: Sequence[Size]) -> NDArray[np.float32]:
@@ -236,8 +235,8 @@ class PaperAnchors(_Anchors):
         return distinct[1:]
 
     def _clipped(self, boxes_px: NDArray[np.float64], image_size: Size) -> NDArray[np.float64]:
-        height, width = image_size
-        return np.clip(boxes_px, 0, [width, height, width, height])
+        clipped: NDArray[np.float64] = clip_to_size(boxes_px, image_size)
+        return clipped
 
 
 @dataclass(frozen=True)

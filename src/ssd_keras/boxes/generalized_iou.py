@@ -58,7 +58,7 @@ def diou(a: Array, b: Array) -> Array:
 
 
 def ciou(a: Array, b: Array) -> Array:
-    """Complete IoU, −2 to 1: it also compares the proportions. Shapes as for `iou`.
+    """Complete IoU, −1.5 to 1: it also compares the proportions. Shapes as for `iou`.
 
     As in the original, no gradient runs through α, the weight of that comparison.
     """

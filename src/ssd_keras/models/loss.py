@@ -33,9 +33,6 @@ Location = Literal["smooth_l1", "giou", "diou", "ciou"]
 
 OVERLAPS = {"giou": giou, "diou": diou, "ciou": ciou}
 
-IGNORED = -1
-"""Target class of an anchor that is neither trained as an object nor as background."""
-
 SMALLEST_DOUBT = 1e-7
 """The focal loss takes no probability to be nearer to 1 than this."""
 
@@ -44,7 +41,8 @@ class Targets(NamedTuple):
     """What each anchor is to predict.
 
     Attributes:
-        classes: (B, A) int32, index into the logits: 0 background, label + 1, or `IGNORED`.
+        classes: (B, A) int32, index into the logits: 0 background, label + 1, or `NEUTRAL`,
+            which is trained as neither.
         offsets: (B, A, 4) float32, 0 where nothing is matched.
         boxes: (B, A, 4) float32 `xyxy`, relative: the boxes of those offsets, the anchor where nothing is
             matched. Only the losses that compare boxes need them.
@@ -86,8 +84,8 @@ def make_targets(
     matched = matches >= 0
     box_index = ops.maximum(matches, 0)
     matched_labels = ops.take_along_axis(labels, box_index, axis=1)
-    background = ops.where(matches == NEUTRAL, IGNORED, 0)
-    classes = ops.where(matched, ops.cast(matched_labels, "int32") + 1, background)
+    unmatched = ops.where(matches == NEUTRAL, NEUTRAL, 0)
+    classes = ops.where(matched, ops.cast(matched_labels, "int32") + 1, unmatched)
     matched_boxes = ops.take_along_axis(boxes, box_index[..., None], axis=1)
     # Where nothing is matched the anchor stands for the box: its offsets are 0, never the logarithm of 0.
     targets = ops.where(matched[..., None], matched_boxes, anchors[None])
@@ -111,7 +109,7 @@ class MultiBoxLoss:
         focal_alpha: weight of the matched anchors; background weighs 1 minus that. None: both weigh 1.
         label_smoothing: the part of each target that is spread evenly over all classes, from 0 to below 1.
         location: "smooth_l1": of the offsets. "giou", "diou", "ciou": 1 minus that measure of the decoded box
-            and the ground truth, both relative to the image; from 0 to 2 an anchor (CIoU: 3).
+            and the ground truth, both relative to the image; from 0 to 2 an anchor (CIoU: 2.5).
 
     Raises:
         InputError: a setting is unknown or out of its bounds.
@@ -194,7 +192,7 @@ class MultiBoxLoss:
             spread = -ops.mean(log_probabilities, axis=-1)
             loss = (1 - self.label_smoothing) * cross_entropy + self.label_smoothing * spread
         if self.classification == "focal":
-            counted = classes != IGNORED
+            counted = classes != NEUTRAL
             loss = loss * self._focal_weight(classes, cross_entropy)
         else:
             # Mined by the plain cross-entropy: smoothing must not make a sure and right anchor a hard one.

@@ -30,22 +30,25 @@ class PredictorHeads:
     separable: bool = False
     initializer: str = "he_normal"
 
-    def kernel_size(self, layer: int) -> int:
-        """Give the side of the kernels of predictor layer `layer`."""
+    def kernel_size_of_each(self, layers: int) -> tuple[int, ...]:
+        """Give the side of the kernels of so many predictor layers; `InputError` where they are others."""
         if isinstance(self.kernel_sizes, int):
-            return self.kernel_sizes
-        if layer >= len(self.kernel_sizes):
-            raise InputError(f"predictor heads: {len(self.kernel_sizes)} kernel sizes: give one per layer")
-        return self.kernel_sizes[layer]
+            return (self.kernel_sizes,) * layers
+        if layers != len(self.kernel_sizes):
+            raise InputError(
+                f"predictor heads: {len(self.kernel_sizes)} kernel sizes for {layers} feature maps: give one "
+                "for each"
+            )
+        return self.kernel_sizes
 
     def __call__(
-        self, feature: Array, layer: int, boxes_per_cell: int, logits: int, source: str, precision: Any
+        self, feature: Array, kernel: int, boxes_per_cell: int, logits: int, source: str, precision: Any
     ) -> tuple[Array, Array]:
         """Predict for every anchor of one feature map.
 
         Args:
             feature: (B, h, w, channels).
-            layer: index of the predictor layer.
+            kernel: side of the kernels.
             boxes_per_cell: n, the anchors at each cell.
             logits: C, classes and background.
             source: name of the feature map; the layers are called `{source}_mbox_loc` and
@@ -55,7 +58,6 @@ class PredictorHeads:
         Returns:
             Offsets (B, h · w · n, 4) and logits (B, h · w · n, C), in the order of the anchors.
         """
-        kernel = self.kernel_size(layer)
 
         def head(values: int, name: str) -> Array:
             x = self._predict(feature, boxes_per_cell * values, kernel, name, precision)

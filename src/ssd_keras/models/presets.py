@@ -83,7 +83,8 @@ SSD512_ANCHORS = {
 }
 
 V1_RATIOS = ((2.0,), *[(2.0, 3.0)] * 5)
-"""Of the first layout of SSD300, of the ResNets and of MobileNet-SSD: no second square on the first layer."""
+"""Of the first layout of SSD300, of the ResNets and of MobileNet-SSD. (Their first layer also has no second
+square: the first of `max_sizes` is None.)"""
 
 RESNET300_ANCHORS = PaperAnchors(
     min_sizes=(30, 60, 114, 168, 222, 276),

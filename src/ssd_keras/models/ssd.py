@@ -84,14 +84,18 @@ class SSD(keras.Model):
         features = backbone(ImagePreprocessing(**preprocessing, dtype=precision, name="preprocessing")(image))
         heads = heads or PredictorHeads()
         predictions = [
-            heads(feature, layer, boxes, len(names) + 1, source, precision)
-            for layer, (feature, boxes, source) in enumerate(
-                zip(features, anchors.boxes_per_cell, source_names(backbone), strict=True)
+            heads(feature, kernel, boxes_per_cell, len(names) + 1, source, precision)
+            for feature, kernel, boxes_per_cell, source in zip(
+                features,
+                heads.kernel_size_of_each(len(features)),
+                anchors.boxes_per_cell,
+                source_names(backbone),
+                strict=True,
             )
         ]
         offsets, logits = (
-            layers.Concatenate(axis=1, dtype="float32", name=name)(list(parts))
-            for name, parts in zip(("mbox_loc", "mbox_conf"), zip(*predictions, strict=True), strict=True)
+            layers.Concatenate(axis=1, dtype="float32", name=joined)(list(parts))
+            for joined, parts in zip(("mbox_loc", "mbox_conf"), zip(*predictions, strict=True), strict=True)
         )
         super().__init__(inputs=image, outputs={"offsets": offsets, "logits": logits}, name=name, **kwargs)
 
@@ -240,7 +244,7 @@ class SSD(keras.Model):
             "variances": list(self.variances),
             "iou_threshold": self.iou_threshold,
             "neutral_threshold": self.neutral_threshold,
-            "loss": asdict(self.multibox_loss),
+            "loss": self.multibox_loss.get_config(),
             "decoding": asdict(self.decoding),
             "heads": self.heads.get_config(),
             "name": self.name,

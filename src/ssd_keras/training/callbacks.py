@@ -203,12 +203,9 @@ def is_over(recipe: Recipe, progress: Progress, finished: int) -> bool:
     """Tell whether training ends after `finished` epochs: all of them, or stopped early."""
     if finished >= recipe.epochs:
         return True
-    waited = finished - progress.best_epoch
-    return (
-        bool(recipe.early_stopping)
-        and is_measured(recipe, finished)
-        and waited >= (recipe.early_stopping or 0)
-    )
+    if recipe.early_stopping is None or not is_measured(recipe, finished):
+        return False
+    return finished - progress.best_epoch >= recipe.early_stopping
 
 
 class LogEpoch(keras.callbacks.Callback):

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssd_keras.boxes.formats import box_area, clip_to_size
+from ssd_keras.boxes.formats import box_area, clip_to_size, xyxy_to_cxcywh
 from ssd_keras.data.augment.box_map import BoxMap
 from ssd_keras.data.image_headers import fitting_reduction
 
@@ -42,14 +42,8 @@ def project(boxes: Boxes, window: Window) -> Boxes:
 
 def relative_window(inner: Window, outer: Window) -> Window:
     """Give a window in the coordinates of `outer` relative to that: the reverse of `locate`."""
-    x0, y0, x1, y1 = outer
-    width, height = x1 - x0, y1 - y0
-    return (
-        (inner[0] - x0) / width,
-        (inner[1] - y0) / height,
-        (inner[2] - x0) / width,
-        (inner[3] - y0) / height,
-    )
+    x0, y0, x1, y1 = project(np.array(inner), outer).tolist()
+    return (x0, y0, x1, y1)
 
 
 def locate(inner: Window, outer: Window) -> Window:
@@ -78,7 +72,7 @@ def centre_inside(boxes: Boxes, size: tuple[int, int] = (1, 1)) -> NDArray[np.bo
     Caffe's emit constraint CENTER. Boxes are relative, or in pixels of an image of `size` (height, width).
     """
     height, width = size
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    centres = xyxy_to_cxcywh(boxes)[:, :2]
     inside: NDArray[np.bool_] = np.all((centres >= 0) & (centres <= (width, height)), axis=1)
     return inside
 
@@ -106,10 +100,7 @@ def large_enough(
 
 def turn(boxes: Boxes, quarters: int) -> Boxes:
     """Let relative boxes (..., 4) follow an image that is turned clockwise by so many quarters."""
-    for _ in range(quarters % 4):
-        x0, y0, x1, y1 = np.moveaxis(np.asarray(boxes), -1, 0)
-        boxes = np.stack([1 - y1, x0, 1 - y0, x1], axis=-1)
-    return boxes
+    return BoxMap.turning((1, 1), quarters).forward(boxes).reshape(np.shape(boxes))
 
 
 CLOCKWISE = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -246,7 +237,10 @@ class Geometry:
 
     def orient_boxes(self, boxes: Boxes) -> Boxes:
         """Let boxes (M, 4) that are relative to the window follow the flips and the turns."""
-        return turn(self._flipped(boxes), self.quarter_turns)
+        flipping = BoxMap.flipping(
+            (1, 1), horizontally=self.flip_horizontally, vertically=self.flip_vertically
+        )
+        return turn(flipping.forward(boxes), self.quarter_turns)
 
     @property
     def box_map(self) -> BoxMap:
@@ -269,11 +263,3 @@ class Geometry:
         The exact inverse of what happened to the pixels.
         """
         return self.box_map.inverse_of_relative(boxes, self.size)
-
-    def _flipped(self, boxes: Boxes) -> Boxes:
-        x0, y0, x1, y1 = boxes.T
-        if self.flip_horizontally:
-            x0, x1 = 1 - x1, 1 - x0
-        if self.flip_vertically:
-            y0, y1 = 1 - y1, 1 - y0
-        return np.stack([x0, y0, x1, y1], axis=1)

@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ssd_keras.boxes.formats import clip_to_image
+from ssd_keras.boxes.formats import clip_to_image, clip_to_size
 from ssd_keras.data.augment.geometry import MEAN_COLOUR, Boxes, Geometry, Window, large_enough
 from ssd_keras.data.augment.photometric import Distortion
 from ssd_keras.data.augment.settings import (
@@ -178,11 +178,9 @@ class OneTouchChain(ABC):
 
 def objects_of(sample: Sample, image_size: tuple[int, int]) -> tuple[Boxes, NDArray[np.int32]]:
     """Give boxes (M, 4) float64 in pixels, cut off at the image's edges, and labels (M,); no crowds."""
-    height, width = image_size
     truth = sample.ground_truth
     wanted = ~truth.crowd
-    boxes_px = truth.boxes_px[wanted].astype(np.float64)
-    return np.clip(boxes_px, 0, [width, height, width, height]), truth.labels[wanted]
+    return clip_to_size(truth.boxes_px[wanted].astype(np.float64), image_size), truth.labels[wanted]
 
 
 def whole(image_size: tuple[int, int]) -> Window:
