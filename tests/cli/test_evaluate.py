@@ -129,6 +129,23 @@ def test_the_tables_show_scores_thresholds_and_errors(call, coco_data, perfect, 
         assert shown in out
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_files_of_a_test_server_need_no_labels(call, document, tmp_path, model, protocol):
+    data = write_data(tmp_path / "set", train=1, test=2)
+    for name in (data / "ImageSets" / "Main" / "test.txt").read_text().split():
+        (data / "Annotations" / f"{name}.xml").unlink()
+    words = (model, "--data", data, "--split", "test", "--protocol", protocol)
+    status, _, err = call(*words)
+    assert status == 1
+    assert "no class has an object to be found" in err
+    status, out, err = call(*words, "--results", tmp_path / "files")
+    assert status == 0, err
+    assert f"it has no labels, so no score\nofficial results: {tmp_path / 'files'}" in out
+    found = document(*words, "--results", tmp_path / "again")
+    assert (found["mAP"], found["images"]) == (None, 2)
+    assert len(found["results"]) == (1 if protocol == "coco" else len(CLASSES))
+
+
 def test_settings_out_of_range_are_the_users_fault(call, coco_data, perfect):
     words = ("--detections", perfect, "--data", coco_data)
     assert call(*words, "--threshold", 1.5)[0] == 2

@@ -47,6 +47,17 @@ def test_data_sets_that_are_taken_together_are_named(call, tmp_path):
     status, out, err = call("inspect", tmp_path / "all")
     assert status == 0, err
     assert "2 data sets, taken together: one, two" in out
+    document = json.loads(call("inspect", tmp_path / "all", "--json")[1])
+    assert document["data_sets"] == [str(tmp_path / "all" / name) for name in ("one", "two")]
+
+
+def test_the_preview_has_the_size_of_the_recipes_model(call, data, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("model: ssd300_mobilenet")
+    status, _, err = call("inspect", data, "--recipe", recipe, "--preview", tmp_path / "sheet.png", "--json")
+    assert status == 0, err
+    height, width = cv2.imread(str(tmp_path / "sheet.png")).shape[:2]
+    assert height == width  # four by four squares
 
 
 class TestNames:

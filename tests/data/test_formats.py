@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ssd_keras.data.formats import FORMATS, data_sets_inside, open_dataset
+from ssd_keras.data.readers.coco import write_coco
 from ssd_keras.data.readers.csv import write_csv
 from ssd_keras.data.readers.voc import write_voc
 from ssd_keras.data.samples import GroundTruth, Sample
@@ -92,6 +93,11 @@ def test_several_data_sets_in_a_folder(samples, tmp_path):
     used, unused = data_sets_inside(tmp_path, found)
     assert [place.name for place in used] == ["a", "b"]
     assert [place.name for place in unused] == ["c"]
+
+
+def test_a_data_set_further_down_is_named(samples, tmp_path):
+    write_coco(tmp_path / "one", {"train": samples}, ["dog", "cat"])
+    assert f"has one in a folder: give {tmp_path / 'one'}" in one_line_about(tmp_path)
 
 
 @pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)

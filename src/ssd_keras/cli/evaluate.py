@@ -62,7 +62,8 @@ def evaluate(
             a file of classes that the data lack.
         analysis: Also say which errors are made, and which threshold is best for each class.
         threshold: Score from which the analysis counts errors.
-        results: A folder for the detections in the official files: VOC's, or with --protocol coco COCO's.
+        results: A folder for the detections in the official files: VOC's, or with --protocol coco COCO's;
+            also of a split without labels, for a test server.
         output: How to print.
     """
     output = output or Output()
@@ -76,6 +77,9 @@ def evaluate(
     else:
         assert model is not None
         found = _of_model(model, data, split, fast, ignore_other_classes)
+    if results and not any(len(sample.ground_truth) for sample in found.split):
+        _print_unscored(_written(results, protocol, found), found, protocol, data, output)
+        return
     started = time.perf_counter()
     with found.times.of("matching"):
         result = scoring.score(found.detections, found.split, protocol, iou)
@@ -160,6 +164,18 @@ def _written(folder: Path, protocol: Protocol, found: _Found) -> list[str]:
 
     files = write_results(folder, protocol, found.split, found.detections, found.category_ids)
     return [str(file) for file in files]
+
+
+def _print_unscored(files: list[str], found: _Found, protocol: Protocol, data: Path, output: Output) -> None:
+    """Say what was written of a split without labels, as test splits are whose labels a server keeps."""
+    if output.json:
+        facts = {"split": found.split.name, "images": len(found.split)}
+        print_json({"protocol": protocol, "mAP": None, "per_class": {}, **facts, "results": files})
+        return
+    print(
+        f"{data}, split {found.split.name!r}, {counted(len(found.split), 'image')}: it has no labels, so no "
+        f"score\nofficial results: {Path(files[0]).parent}"
+    )
 
 
 def _was_trained_on(model: Path, data: Path, dataset: Dataset, split: Split) -> bool:

@@ -46,7 +46,7 @@ def inspect(
         model: Name of a preset with whose anchors the boxes are compared, such as ssd300_vgg16.
         recipe: The recipe whose augmentation and image size the preview has; by default that of `ssd train`.
         image_size: Height and width of the network's input, for the preview, to find tiny boxes, and of the
-            model; by default the recipe's or the model's.
+            model; by default that of the recipe or of the model.
         output: How to print.
     """
     output = output or Output()
@@ -60,12 +60,14 @@ def inspect(
         dataset = open_dataset(data)
     _refuse_images(dataset, report, preview)
     network = network_of(make_recipe({"model": model, "image_size": size})) if model else None
+    if recipe and not size and not network:
+        size = network_of(settings).image_size
     size = network.image_size if network else size or USUAL_SIZE
     total = len({id(sample) for split in dataset.values() for sample in split})
     with progress_bar(total, "looking at images", output) as advance:
         inspection = inspect_dataset(dataset, lambda done, of: advance(), size, network)
+    together, _ = data_sets_inside(data, dataset)
     if not output.json:
-        together, _ = data_sets_inside(data, dataset)
         print_inspection(inspection, data, together)
     faults: list[InputError] = []
     if report:
@@ -77,7 +79,8 @@ def inspect(
     changes = _fixed(dataset, data, fix, output, faults) if fix else None
     if output.json:
         fixed = {} if changes is None else {"fixed": str(fix), "changes": changes}
-        print_json({**inspection.as_json(), **fixed})
+        data_sets = {"data_sets": [str(place) for place in together]} if len(together) > 1 else {}
+        print_json({**inspection.as_json(), **data_sets, **fixed})
     if faults:
         raise InputError("; ".join(map(str, faults))) from faults[0]
 

@@ -231,6 +231,10 @@ def _what_is_wrong(path: Path) -> str:
         return f"is an empty folder: give {expected}"
     if any(map(_is_record, content)):
         return UNPACK_RECORDS
+    inside = [place for place in sorted(content) if place.is_dir()]
+    holding = next((place for place in inside if any(known.recognises(place) for known in FORMATS)), None)
+    if holding:
+        return f"is no data set, but has one in a folder: give {holding}"
     if any(file.suffix.lower() in IMAGE_SUFFIXES for file in content):
         return f"has images but no labels in a known format: give {expected}"
     return f"is in no known format: give {expected}"

@@ -102,7 +102,8 @@ class AugmentationSettings(BaseModel):
         None,
         ge=0.01,
         le=1,
-        description="Smallest side of a crop, relative to the image's: in mild 0.7, in ssd 0.3.",
+        description="Smallest scale of a crop, the root of its area relative to the image's: in mild 0.7, in "
+        "ssd 0.3.",
     )
     horizontal_flip: float = Field(
         0.5, ge=0, le=1, description="Probability that left and right change sides."

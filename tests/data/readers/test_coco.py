@@ -419,6 +419,19 @@ def test_captions_and_the_like_are_passed_over(data_set):
     assert data.problems == ()
 
 
+def test_a_list_of_test_images_alone(data_set):
+    data_set.add(thing())
+    data_set.add_image("test2017/b.jpg")
+    images = {"images": [image(7, "b.jpg")], "categories": [CAT]}
+    file = data_set.add_text(json.dumps(images), "annotations/image_info_test-dev2017.json")
+    data = read_coco(file)
+    (sample,) = data["test-dev2017"]
+    assert (sample.image_id, len(sample.ground_truth)) == ("7", 0)
+    assert (data.class_names, data.category_ids) == (("cat",), (1,))
+    assert "lists 1 image without annotations" in the_problem(data).problem
+    assert list(read_coco(data_set.root)) == ["train"]
+
+
 def test_where_there_are_instances_keypoints_are_passed_over(data_set):
     for kind in ("instances", "person_keypoints"):
         data_set.add(thing(), place=f"annotations/{kind}_train.json")

@@ -336,6 +336,20 @@ def test_a_listed_image_without_annotation_is_named(voc):
     assert "has no annotation b.xml" in the_problem(data).problem
 
 
+def test_a_test_list_whose_annotations_are_secret(voc):
+    voc.add("a", thing())
+    for name in "bc":
+        (voc.root / "JPEGImages" / f"{name}.jpg").write_bytes(JPEG)
+    voc.list("train", "a\n")
+    voc.list("test", "b\nc\nelsewhere\n")
+    data = read_voc(voc.root)
+    assert [(sample.image_id, len(sample.ground_truth)) for sample in data["test"]] == [("b", 0), ("c", 0)]
+    assert len(data["train"]) == 1
+    unlabelled, missing = data.problems
+    assert unlabelled.problem == "none of the 2 images of 'test' has annotations: they count as empty"
+    assert missing.file.endswith("elsewhere.xml")
+
+
 def test_an_annotation_without_image_is_named(voc):
     voc.add("a", thing())
     voc.add("b", thing(), image=None)

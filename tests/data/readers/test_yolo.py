@@ -370,6 +370,21 @@ def test_lists_without_a_description(folder):
     assert data.class_names == ("cat", "dog")
 
 
+def test_data_sets_in_folders_are_not_mixed(folder):
+    for name in ("one", "two"):
+        folder.add(f"{name}/images/a.jpg")
+        folder.describe(f"path: .\ntrain: images\nnames: [cat, {name}]", f"{name}/data.yaml")
+    with pytest.raises(InputError, match="its folders one, two have one each: name one of them"):
+        read_yolo(folder.root)
+
+
+def test_a_data_set_in_a_folder_is_found(folder):
+    folder.add("export/images/a.jpg")
+    folder.describe("path: .\ntrain: images\nnames: [cat, dog]", "export/data.yaml")
+    data = read_yolo(folder.root)
+    assert (list(data), data.class_names) == (["train"], ("cat", "dog"))
+
+
 def test_of_several_descriptions_the_usual_name_counts(folder):
     folder.add("images/a.jpg")
     folder.describe(f"train: images\n{NAMES}", "b.yaml")

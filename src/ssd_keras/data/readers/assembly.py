@@ -19,6 +19,8 @@ from ssd_keras.errors import InputError
 LONGEST_NAME = 1000
 """Characters; a longer name of a class is another part of a damaged file."""
 
+UNLABELLED_ADVICE = "measure on another split; ssd evaluate --results writes what a test server takes"
+
 
 class NamedBox(NamedTuple):
     """One object as a file describes it: the name of its class, its checked box in pixels, marks, its area.

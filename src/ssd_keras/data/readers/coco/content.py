@@ -92,6 +92,11 @@ class Content:
         """Whether the file is one of instances: not of captions, and no bare list of images."""
         return self.has_annotations and (self.boxes > 0 or self.without_box == 0)
 
+    @property
+    def is_unlabelled(self) -> bool:
+        """Whether the file lists images and classes alone, as of a test set with secret labels."""
+        return not self.has_annotations and bool(self.images) and bool(self.categories)
+
     def add_image(self, entry: Any, number: int) -> None:
         """Take the entry `number`, from 1, of "images"."""
         entry = entry if isinstance(entry, dict) else {}

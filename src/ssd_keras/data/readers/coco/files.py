@@ -22,7 +22,7 @@ BESIDE_IMAGES = ("_annotations.coco.json", "annotations.json", "labels.json", "i
 SURE_STARTS = (INSTANCES, BESIDE_IMAGES[0])
 """A file of such a name is COCO or damaged, which has to be said."""
 IMAGE_FOLDERS = (IMAGES, "data")
-KINDS_OF_FILE = "(?:instances|annotations?|labels?|bbox|coco)"
+KINDS_OF_FILE = "(?:instances|image_info|annotations?|labels?|bbox|coco)"
 DECORATION = re.compile(rf"^(?:[._-]|{KINDS_OF_FILE}(?=[._-]|$))+|(?:[._-]{KINDS_OF_FILE}?)+$")
 """What stands before and behind the split in the name of a file."""
 LOOK_BYTES = 1 << 16
@@ -130,7 +130,8 @@ def _stated_split(file: Path, source: Path) -> str:
 def _image_places(file: Path, source: Path, splits: Iterable[str]) -> tuple[Path, ...]:
     """Where the images may be, those of the split first: two splits may have images of the same names."""
     outer = source if source.is_dir() else Path(os.path.normpath(file.parent / ".."))
-    names = dict.fromkeys(name for split in splits for name in (split, split.rstrip("0123456789")))
+    spellings = ((split, split.rstrip("0123456789"), split.replace("-dev", "")) for split in splits)
+    names = dict.fromkeys(name for spelt in spellings for name in spelt)  # test-dev2017 is part of test2017
     folders = [
         *(folder for name in names if name.strip(".") for folder in _folders_of(name)),
         *("", *IMAGE_FOLDERS),

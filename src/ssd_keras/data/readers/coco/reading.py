@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssd_keras.data.checks import check_box, image_size, labelled_frame
-from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_dataset
+from ssd_keras.data.checks import check_box, counted, image_size, labelled_frame
+from ssd_keras.data.readers.assembly import UNLABELLED_ADVICE, LabelledImage, NamedBox, assemble_dataset
 from ssd_keras.data.readers.coco.content import Content, ProblemList, Row, read_content
 from ssd_keras.data.readers.coco.files import ImageFiles, find_label_files
 from ssd_keras.data.samples import Dataset
@@ -32,7 +32,8 @@ def read_coco(path: str | Path, class_names: Sequence[str] | None = None) -> Dat
     Returns:
         The data set. Every file is a split, named by what its name or else its folder says beside
         "instances", "annotations" and the like; "valid" becomes "val". Files without boxes, such as captions,
-        are passed over. Images without objects are kept. An image with the same boxes in two splits becomes
+        are passed over; one that is given by itself may list images and classes alone (image_info_*.json of
+        COCO's test sets). Images without objects are kept. An image with the same boxes in two splits becomes
         one sample. Keys `difficult` and `truncated` of an annotation are read as `iscrowd` is; outlines
         are not. `Sample.image_id` is the id of the image in its file, which may occur again in another split;
         `category_ids` are the ids of the classes, or None where a class has none or files contradict.
@@ -45,6 +46,10 @@ def read_coco(path: str | Path, class_names: Sequence[str] | None = None) -> Dat
     problems = ProblemList()
     contents = [read_content(file, problems) for file in find_label_files(source)]
     usable = [content for content in contents if content.is_of_boxes]
+    if source.is_file() and any(content.is_unlabelled for content in contents):
+        usable = contents
+        listed = counted(len(contents[0].images), "image")
+        problems.add(source, f"lists {listed} without annotations: they count as empty", UNLABELLED_ADVICE)
     if not usable:
         raise InputError(
             f"{source} is no COCO data set: it needs a JSON file with annotations that have a bbox"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ssd_keras.data.checks import image_size, labelled_frame, shown_text
-from ssd_keras.data.readers.assembly import LabelledImage, assemble_dataset
+from ssd_keras.data.readers.assembly import UNLABELLED_ADVICE, LabelledImage, assemble_dataset
 from ssd_keras.data.readers.sidecar import read_sidecar
 from ssd_keras.data.readers.split_names import usual_name
 from ssd_keras.data.readers.voc.files import (
@@ -22,6 +22,9 @@ from ssd_keras.data.readers.voc.files import (
 from ssd_keras.data.readers.voc.xml_files import UnusableError, parse_annotation, read_objects, stated_size
 from ssd_keras.data.samples import Dataset, Problem
 from ssd_keras.data.selection import merge_datasets
+
+TEST = "test"
+"""How the names of splits begin whose labels may be kept back."""
 
 
 def read_voc(folder: str | Path, class_names: Sequence[str] | None = None) -> Dataset:
@@ -38,7 +41,8 @@ def read_voc(folder: str | Path, class_names: Sequence[str] | None = None) -> Da
     Returns:
         The data set. Its splits are the lists in ImageSets/Main, except those of one class, with ±1 behind
         each name; without a list they are the folders that have names of splits, with "valid" as "val", or
-        else one, "all". Images without objects are kept; an image without annotation is left out. Images are
+        else one, "all". Images without objects are kept; an image without annotation is left out, unless none
+        of a list called test has any, as that of VOC 2012: they count as images without objects. Images are
         called by their names without suffix, or by their paths where several have one name. The parts of an
         object (head, hand, foot) are no objects.
 
@@ -53,6 +57,7 @@ def _read_folder(folder: VocFolder, class_names: Sequence[str] | None) -> Datase
     reader = _Reader(folder)
     sidecar = read_sidecar(folder.root, reader.problems)
     splits = _listed_ids(folder.root, reader.known_ids())
+    reader.take_unlabelled_tests(splits)
     labelled = reader.read_listed(splits) if splits else reader.read_all()
     usable = {
         name: [image for image_id in ids if (image := labelled.get(image_id)) is not None]
@@ -111,10 +116,21 @@ class _Reader:
         self._choice = ImageChoice(self.folder)
         self._images = by_image_id(self._choice.all(), images)
         self._claimed: set[Path] = set()
+        self._unlabelled: dict[str, Path] = {}
 
     def known_ids(self) -> set[str]:
         """Give the ids of all images and annotations."""
         return {*self.annotations, *self._images}
+
+    def take_unlabelled_tests(self, splits: Mapping[str, Sequence[str]]) -> None:
+        """Let the images of a test split whose labels nobody gives away count as images without objects."""
+        for name, ids in splits.items():
+            if name.startswith(TEST) and not any(image_id in self.annotations for image_id in ids):
+                images = {image_id: self._images[image_id] for image_id in ids if image_id in self._images}
+                self._unlabelled |= images
+                problem = f"none of the {len(images)} images of {name!r} has annotations: they count as empty"
+                if images:
+                    self.problems.append(Problem(str(self.folder.root), problem, UNLABELLED_ADVICE))
 
     def read_listed(self, splits: Mapping[str, Iterable[str]]) -> dict[str, LabelledImage]:
         """Read the listed images that can be used, by their ids."""
@@ -141,6 +157,9 @@ class _Reader:
     def _read(self, image_id: str) -> LabelledImage | None:
         """Read one image; None, and one problem more, if annotation or image is of no use."""
         annotation = self.annotations.get(image_id)
+        if annotation is None and image_id in self._unlabelled:
+            image = self._unlabelled[image_id]
+            return LabelledImage(image, image_id, [], str(image))
         if annotation is None:
             self.problems.append(self._missing(image_id))
             return None

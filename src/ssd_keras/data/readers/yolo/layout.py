@@ -54,7 +54,8 @@ def layout_of(path: Path, problems: list[Problem]) -> Layout:
     """Find out where the data set in a folder, or described by a YAML file, has what.
 
     Raises:
-        InputError: there are several descriptions, or one is not understood or leads to no images.
+        InputError: there are several descriptions, or one is not understood or leads to no images; or only
+            folders inside have some, and several do.
     """
     if not path.is_dir():
         return _described_layout(path, problems)
@@ -65,6 +66,15 @@ def layout_of(path: Path, problems: list[Problem]) -> Layout:
         raise InputError(f"{path} has {len(files)} YAML files of data sets ({names}): name one of them")
     if files:
         return _described_layout((preferred or files)[0], problems)
+    inside = [place for place in sorted(path.iterdir()) if place.is_dir() and find_descriptions(place)]
+    if len(inside) > 1:
+        names = ", ".join(place.name for place in inside)
+        raise InputError(
+            f"{path} has no YAML file, and its folders {names} have one each: name one of them, as in "
+            f"{inside[0]}"
+        )
+    if inside:
+        return layout_of(inside[0], problems)
     return Layout(path, path, _found_sources(path), listed_names(path))
 
 
