@@ -27,10 +27,10 @@ def each_change() -> Figure:
     figure, panels = sheet(5.1, 2, 3)
     shown = [
         ("the photograph", whole, False, None),
-        ("1. colours changed", whole, False, COLOURS),
-        ("2. expanded 1.8 times", CANVAS, False, None),
-        ("3. cropped", crop, False, None),
-        ("4. flipped", whole, True, None),
+        ("colours changed", whole, False, COLOURS),
+        ("expanded 1.8 times", CANVAS, False, None),
+        ("cropped", crop, False, None),
+        ("flipped", whole, True, None),
         ("all of them", together, True, COLOURS),
     ]
     for axes, (name, window, flip, colours) in zip(panels.flat, shown, strict=True):

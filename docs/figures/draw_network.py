@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import StrMethodFormatter
 from numpy.typing import NDArray
 from street_example import (
+    ANCHORS,
     LAYERS,
     SIDE,
     STREET_CLASSES,
@@ -66,11 +67,12 @@ def scores_per_layer(steps: int) -> Figure:
     figure, panels = sheet(5.2, 2, 3)
     sure = 1 - scores_of(raw)[:, 0]
     for number, (axes, (name, side)) in enumerate(zip(panels.flat, LAYERS.items(), strict=True)):
-        show_scene(axes, 0.7)
         cells = sure[layer_of_anchor() == number].reshape(side, side, -1).max(axis=-1)
+        end = side * ANCHORS.steps[number]  # of the last cell, which may lie beyond the image
         axes.imshow(
-            cells, SHEER, vmin=DOUBTFUL, vmax=1, extent=(0, SIDE, SIDE, 0), interpolation="nearest", zorder=1
+            cells, SHEER, vmin=DOUBTFUL, vmax=1, extent=(0, end, end, 0), interpolation="nearest", zorder=1
         )
+        show_scene(axes, 0.7)  # after the cells, as it sets what is in view
         for truth, colour in zip(scene_boxes(), OBJECTS, strict=True):
             draw_box(axes, truth, colour, 0.9)
         heading(axes, f"{name}: {side} × {side}")
@@ -183,7 +185,7 @@ def removal(steps: int) -> Figure:
     points.set_xlim(0, 1)
     points.set_ylim(0, 1.04)
     chart(points, "IoU with the kept box", "score")
-    points.annotate("kept", (0.43, 0.5), ha="right", fontsize=7.5, color=NEGATIVE, **FONT)
+    points.annotate("stays for now", (0.43, 0.5), ha="right", fontsize=7.5, color=NEGATIVE, **FONT)
     points.annotate("removed", (0.47, 0.5), fontsize=7.5, color=NEGATIVE, **FONT)
     heading(points, "The threshold of 0.45")
     return figure
