@@ -14,7 +14,7 @@ RETRACING = "triggered tf.function retracing"
 def choose_backend() -> str:
     """Set `KERAS_BACKEND` where the user has not, and give its value; nothing heavy is imported.
 
-    JAX where it is installed for a GPU, else TensorFlow, by far the fastest on a CPU, else what there is.
+    JAX where it is installed for a GPU, else TensorFlow, the fastest on a CPU, else what there is.
     """
     if "KERAS_BACKEND" not in os.environ:
         jax_on_gpu = _installed("jax") and any(map(_installed, ("jax_cuda13_plugin", "jax_cuda12_plugin")))
