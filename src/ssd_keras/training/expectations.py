@@ -174,9 +174,9 @@ def _say_what_anchors_miss(model: SSD, split: Split) -> None:
     coverage = measure_coverage(model.anchors, model.image_size, feature_sizes, compared)
     if coverage.share < BADLY_COVERED:
         logger.info(
-            "only %.0f %% of the objects overlap with an anchor by half: 'ssd anchors DATA --image-size %d "
+            "only %d %% of the objects overlap with an anchor by half: 'ssd anchors DATA --image-size %d "
             "%d' says which anchors would fit them, or choose a larger image_size",
-            100 * coverage.share,
+            int(100 * coverage.share),
             *model.image_size,
         )
 
