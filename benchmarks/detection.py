@@ -32,7 +32,7 @@ from multiplying import gigaflops, multiplications_of
 from numpy.typing import NDArray
 from peers import TorchvisionSSD300, import_torchvision
 
-from ssd_keras.data.loader import detection_batches
+from ssd_keras.data.detecting import detection_batches
 from ssd_keras.data.readers.voc import write_voc
 from ssd_keras.data.samples import GroundTruth, Sample
 from ssd_keras.data.street_scenes import street_scenes

@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from ssd_keras.data.augment.chains import CHAINS
+from ssd_keras.data.detecting import detection_batches
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.data.images import read_image
 from ssd_keras.data.inspection import inspect_dataset
-from ssd_keras.data.loader import TrainingLoader, detection_batches
+from ssd_keras.data.loader import TrainingLoader
 from ssd_keras.errors import InputError
 
 SIDE = 60_000

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import grain
 import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.boxes.formats import box_area, clip_to_image, relative_to_px
+from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.images import ImageSource, StoredImage
-from ssd_keras.data.loader import detection_batches
+from ssd_keras.data.loader import THREADS, Size
 from ssd_keras.detections import Detections
+from ssd_keras.errors import InputError
 
 DetectBatch = Callable[
     [NDArray[np.uint8], Sequence[tuple[int, int]], float, bool],
@@ -49,6 +53,53 @@ def detect_photographs(
             raise error
         found += detect_batch(batch.images, batch.sizes, threshold, fast)
     return found
+
+
+class DetectionBatch(NamedTuple):
+    """Images on their way to a detector.
+
+    Attributes:
+        images: (B, H, W, 3) uint8 at the detector's input size, padded with zeros up to B.
+        sizes: (height, width) of the originals, as many as there are images.
+        indices: which of the sources they are.
+        errors: what was wrong with sources that could not be read, by their index.
+    """
+
+    images: NDArray[np.uint8]
+    sizes: list[Size]
+    indices: list[int]
+    errors: dict[int, InputError]
+
+
+def detection_batches(
+    sources: Sequence[ImageSource], image_size: Size, batch_size: int
+) -> Iterator[DetectionBatch]:
+    """Read images, warp them to `image_size` and batch them, in order, reading ahead in threads.
+
+    Every batch has the same shape, so that the network is compiled once.
+    """
+
+    def read(index: int) -> tuple[int, Size, NDArray[np.uint8] | InputError]:
+        try:
+            size, image = read_resized(sources[index], image_size, f"image {index + 1}")
+        except InputError as error:
+            return index, (0, 0), error
+        return index, size, image
+
+    def collate(rows: Sequence[tuple[int, Size, NDArray[np.uint8] | InputError]]) -> DetectionBatch:
+        batch = DetectionBatch(np.zeros((batch_size, *image_size, 3), np.uint8), [], [], {})
+        for index, size, image in rows:
+            if isinstance(image, InputError):
+                batch.errors[index] = image
+                continue
+            batch.images[len(batch.indices)] = image
+            batch.sizes.append(size)
+            batch.indices.append(index)
+        return batch
+
+    reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=2 * batch_size)
+    rows = grain.MapDataset.range(len(sources)).map(read).to_iter_dataset(reading)
+    yield from rows.batch(batch_size, batch_fn=collate)
 
 
 def detections_in_px(

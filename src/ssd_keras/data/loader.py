@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from ssd_keras.data.augment.one_touch import Augmentation, AugmentedSample
 from ssd_keras.data.augment.operations import OperationError
 from ssd_keras.data.cache import ImageCache
-from ssd_keras.data.image_headers import read_resized
-from ssd_keras.data.images import ImageSource
 from ssd_keras.data.samples import Sample, Split
 from ssd_keras.data.worker_processes import WatchedBatches, WorkedBatches, refuse_second_start, start_worker
 from ssd_keras.errors import InputError
@@ -245,50 +243,3 @@ class TrainingLoader:
             return images, truth
         # Grain's processes hand over shared memory; what is copied out of it can be freed at once.
         return images.copy(), {name: values.copy() for name, values in truth.items()}
-
-
-class DetectionBatch(NamedTuple):
-    """Images on their way to a detector.
-
-    Attributes:
-        images: (B, H, W, 3) uint8 at the detector's input size, padded with zeros up to B.
-        sizes: (height, width) of the originals, as many as there are images.
-        indices: which of the sources they are.
-        errors: what was wrong with sources that could not be read, by their index.
-    """
-
-    images: NDArray[np.uint8]
-    sizes: list[Size]
-    indices: list[int]
-    errors: dict[int, InputError]
-
-
-def detection_batches(
-    sources: Sequence[ImageSource], image_size: Size, batch_size: int
-) -> Iterator[DetectionBatch]:
-    """Read images, warp them to `image_size` and batch them, in order, reading ahead in threads.
-
-    Every batch has the same shape, so that the network is compiled once.
-    """
-
-    def read(index: int) -> tuple[int, Size, NDArray[np.uint8] | InputError]:
-        try:
-            size, image = read_resized(sources[index], image_size, f"image {index + 1}")
-        except InputError as error:
-            return index, (0, 0), error
-        return index, size, image
-
-    def collate(rows: Sequence[tuple[int, Size, NDArray[np.uint8] | InputError]]) -> DetectionBatch:
-        batch = DetectionBatch(np.zeros((batch_size, *image_size, 3), np.uint8), [], [], {})
-        for index, size, image in rows:
-            if isinstance(image, InputError):
-                batch.errors[index] = image
-                continue
-            batch.images[len(batch.indices)] = image
-            batch.sizes.append(size)
-            batch.indices.append(index)
-        return batch
-
-    reading = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=2 * batch_size)
-    rows = grain.MapDataset.range(len(sources)).map(read).to_iter_dataset(reading)
-    yield from rows.batch(batch_size, batch_fn=collate)

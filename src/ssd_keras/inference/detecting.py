@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ssd_keras.data.detecting import detection_batches
 from ssd_keras.data.image_headers import read_resized
 from ssd_keras.data.images import ImageSource, loaded, read_image
-from ssd_keras.data.loader import THREADS, detection_batches
+from ssd_keras.data.loader import THREADS
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.inference.reading_ahead import read_ahead

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssd_keras.boxes.seams import SURE_ENOUGH, Seen, fit_in_a_view, merge_views
+from ssd_keras.data.detecting import detection_batches
 from ssd_keras.data.images import read_image
-from ssd_keras.data.loader import detection_batches
 from ssd_keras.detections import Detections
 from ssd_keras.errors import InputError
 from ssd_keras.runtimes.detector import Detector

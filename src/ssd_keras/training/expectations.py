@@ -88,6 +88,19 @@ def choose_measured_split(val_split: Split | None, recipe: Recipe) -> Split | No
     return None
 
 
+def look_before_training(model: SSD, train_split: Split, val_split: Split | None, recipe: Recipe) -> None:
+    """Refuse what would fail later, and log what will not come of the training as it is set up.
+
+    Raises:
+        InputError: the classes are not the model's, or there is no image, or none where the score needs it.
+    """
+    refuse_other_classes(model, train_split)
+    refuse_unreadable(val_split)
+    say_what_is_missing(model, train_split, recipe.batch_size)
+    say_what_is_remembered(train_split, val_split)
+    say_what_is_unused(recipe, model.multibox_loss)
+
+
 def refuse_other_classes(model: SSD, split: Split) -> None:
     """Raise `InputError` where the labels of a split do not mean the classes of the model."""
     if split.class_names != model.class_names:

@@ -24,11 +24,7 @@ from ssd_keras.training.devices import choose_devices, copy_variables
 from ssd_keras.training.expectations import (
     choose_measured_split,
     choose_splits,
-    refuse_other_classes,
-    refuse_unreadable,
-    say_what_is_missing,
-    say_what_is_remembered,
-    say_what_is_unused,
+    look_before_training,
 )
 from ssd_keras.training.feeding import digest_of, make_augmentation, make_cache
 from ssd_keras.training.optimizers import make_optimizer
@@ -159,11 +155,7 @@ class _Training:
     def __init__(self, model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool, hosts: Hosts) -> None:
         train_split, val_split = choose_splits(dataset, recipe)
         self.val_split = choose_measured_split(val_split, recipe)
-        refuse_other_classes(model, train_split)
-        refuse_unreadable(self.val_split)
-        say_what_is_missing(model, train_split, recipe.batch_size)
-        say_what_is_remembered(train_split, self.val_split)
-        say_what_is_unused(recipe, model.multibox_loss)
+        look_before_training(model, train_split, self.val_split, recipe)
         self.devices = choose_devices(recipe, model.multibox_loss, hosts.count)
         hosts.meet("model")
         self.model = self.devices.model_on_all(model)
