@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ssd_keras.data.formats import FORMATS, data_sets_inside, open_dataset
+from ssd_keras.data.formats import FORMATS, data_sets_taken_together, open_dataset
 from ssd_keras.data.readers.coco import write_coco
 from ssd_keras.data.readers.csv import write_csv
 from ssd_keras.data.readers.voc import write_voc
@@ -90,9 +90,7 @@ def test_several_data_sets_in_a_folder(samples, tmp_path):
     found = open_dataset(tmp_path)
     assert [problem.file for problem in found.problems] == [str(tmp_path / "c")]
     assert "is not read with the others" in found.problems[0].problem
-    used, unused = data_sets_inside(tmp_path, found)
-    assert [place.name for place in used] == ["a", "b"]
-    assert [place.name for place in unused] == ["c"]
+    assert [place.name for place in data_sets_taken_together(tmp_path, found)] == ["a", "b"]
 
 
 def test_a_data_set_further_down_is_named(samples, tmp_path):
@@ -105,7 +103,7 @@ def test_the_folders_of_a_data_set_are_no_data_sets_of_their_own(known, samples,
     known.write(tmp_path / "out", {"train": samples, "val": samples[:1]}, ["dog", "cat"])
     found = open_dataset(tmp_path / "out")
     assert found.problems == ()
-    assert data_sets_inside(tmp_path / "out", found)[1] == []
+    assert data_sets_taken_together(tmp_path / "out", found) == []
 
 
 @pytest.mark.parametrize("name", ["train.record", "a.tfrecord", "coco_train.record-00000-of-00010"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ssd_keras.cli.anchors import network_of
 from ssd_keras.cli.inspection_text import print_inspection
-from ssd_keras.cli.options import Output, checked_image_size, print_json, progress_bar
+from ssd_keras.cli.options import Output, checked_image_size, note, print_json, progress_bar
 from ssd_keras.data.checks import counted, shown_text, silent_decoders
 from ssd_keras.data.conversion import refuse_taken_target
 from ssd_keras.errors import InputError
@@ -27,6 +27,7 @@ def inspect(
     /,
     *,
     fix: Path | None = None,
+    rename: tuple[str, ...] = (),
     report: Path | None = None,
     preview: Path | None = None,
     model: str | None = None,
@@ -41,6 +42,8 @@ def inspect(
     Args:
         data: The data set: a folder or file of any known format.
         fix: Write a corrected copy there, in the same format, and list each change; DATA stays as it is.
+        rename: For --fix: classes under other names, such as wrnech=wrench; two that get one name are taken
+            together.
         report: An HTML file to write, with diagrams and pictures.
         preview: A picture to write (.jpg or .png) of augmented images with their boxes.
         model: Name of a preset with whose anchors the boxes are compared, such as ssd300_vgg16.
@@ -50,15 +53,19 @@ def inspect(
         output: How to print.
     """
     output = output or Output()
-    from ssd_keras.data.formats import data_sets_inside, open_dataset
+    from ssd_keras.data.formats import data_sets_taken_together, open_dataset
     from ssd_keras.data.inspection import inspect_dataset
+    from ssd_keras.data.inspection.renaming import parse_new_names
 
     _refuse_places(data, fix, report, preview)
+    if rename and not fix:
+        raise InputError("--rename is for the corrected copy: name a folder for it with --fix")
     settings = read_recipe(recipe) if recipe else make_recipe({})
     size = checked_image_size(image_size or settings.image_size)
     with silent_decoders():
         dataset = open_dataset(data)
     _refuse_images(dataset, report, preview)
+    new_names = parse_new_names(rename, dataset.class_names)
     network = network_of(make_recipe({"model": model, "image_size": size})) if model else None
     if recipe and not size and not network:
         size = network_of(settings).image_size
@@ -66,9 +73,11 @@ def inspect(
     total = len({id(sample) for split in dataset.values() for sample in split})
     with progress_bar(total, "looking at images", output) as advance:
         inspection = inspect_dataset(dataset, lambda done, of: advance(), size, network)
-    together, _ = data_sets_inside(data, dataset)
+    together = data_sets_taken_together(data, dataset)
     if not output.json:
         print_inspection(inspection, data, together)
+        if inspection.problems and not fix:
+            note("a corrected copy, with each change told: add --fix OUT")
     faults: list[InputError] = []
     if report:
         from ssd_keras.inference.data_page import write_data_page
@@ -76,7 +85,7 @@ def inspect(
         _write(report, lambda: write_data_page(report, dataset, inspection, str(data)), output, faults)
     if preview:
         _write(preview, lambda: _write_preview(preview, dataset, settings, size), output, faults)
-    changes = _fixed(dataset, data, fix, output, faults) if fix else None
+    changes = _fixed(dataset, data, fix, new_names, output, faults) if fix else None
     if output.json:
         fixed = {} if changes is None else {"fixed": str(fix), "changes": changes}
         data_sets = {"data_sets": [str(place) for place in together]} if len(together) > 1 else {}
@@ -149,11 +158,16 @@ def _write(place: Path, job: Callable[[], object], output: Output, faults: list[
 
 
 def _fixed(
-    dataset: Dataset, data: Path, out: Path, output: Output, faults: list[InputError]
+    dataset: Dataset,
+    data: Path,
+    out: Path,
+    new_names: dict[str, str],
+    output: Output,
+    faults: list[InputError],
 ) -> list[str] | None:
     """Write the corrected copy and tell the changes; None where it cannot be made."""
     changes: list[str] = []
-    if not _succeeds(lambda: changes.extend(_write_fixed(dataset, data, out, output)), faults):
+    if not _succeeds(lambda: changes.extend(_write_fixed(dataset, data, out, new_names, output)), faults):
         return None
     if not output.json:
         count = counted(len(changes), "change")
@@ -163,14 +177,16 @@ def _fixed(
     return changes
 
 
-def _write_fixed(dataset: Dataset, data: Path, out: Path, output: Output) -> list[str]:
+def _write_fixed(
+    dataset: Dataset, data: Path, out: Path, new_names: dict[str, str], output: Output
+) -> list[str]:
     from ssd_keras.data.conversion import convert_and_check
     from ssd_keras.data.inspection.fixing import fix_dataset
     from ssd_keras.data.inspection.not_carried import not_carried_over
 
     if not dataset.class_names:
         raise InputError(f"{data} has no labelled object: label some before a copy is made with --fix")
-    fixed, changes = fix_dataset(dataset)
+    fixed, changes = fix_dataset(dataset, new_names)
     total = sum(len(split) for split in fixed.values())
     with progress_bar(total, "writing", output) as advance:
         convert_and_check(fixed, out, dataset.format.split(",")[0], on_progress=advance)

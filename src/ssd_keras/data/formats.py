@@ -6,8 +6,9 @@ A new format is a file in `readers/` that recognises, reads and writes it, and o
 from __future__ import annotations
 
 import gc
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,6 +111,9 @@ FORMATS = (
 )
 """All known formats; the first that recognises a path reads it."""
 
+PARTS = frozenset({"annotations", "jpegimages", "imagesets", "images", "labels"})
+"""How folders inside of data sets are called, in lower case."""
+
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
 """Of the garbage collector, while labels are read."""
 
@@ -170,41 +174,46 @@ def _open_one(path: Path, class_names: Sequence[str] | None) -> Dataset:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): check the path") from error
 
 
-def data_sets_inside(path: Path, dataset: Dataset) -> tuple[list[Path], list[Path]]:
-    """Find the folders in `path` that are data sets of their own, and not splits of one.
-
-    Returns:
-        Those from which `dataset`, read from `path`, has images, and those that were left out, as they are of
-        another format.
-    """
-    if not path.is_dir():
-        return [], []
-    images = [sample.image for split in dataset.values() for sample in split]
-    files = [image for image in images if isinstance(image, Path)]
-    used: list[Path] = []
-    unused: list[Path] = []
-    for place in sorted(entry for entry in path.iterdir() if entry.is_dir()):
-        if place.name.lower() in SPLIT_FOLDERS or next(image_files(place), None) is None:
-            continue
-        if any(known.recognises(place) for known in FORMATS):
-            (used if any(file.is_relative_to(place) for file in files) else unused).append(place)
-    return used, unused
+def data_sets_taken_together(path: Path, dataset: Dataset) -> list[Path]:
+    """Give the folders in `path`, from which `dataset` was read, that are data sets of their own."""
+    files = _files_of(dataset)
+    return [place for place in _folders_in(path) if _is_data_set(place) and _holds_any(place, files)]
 
 
 def _left_out(path: Path, dataset: Dataset) -> list[Problem]:
-    _, unused = data_sets_inside(path, dataset)
+    """Name the data sets in a folder that were not read with it, as they are of another format."""
+    files = _files_of(dataset)
+    problem = "is a data set of another format, and is not read with the others"
     return [
-        Problem(
-            str(place),
-            "is a data set of another format, and is not read with the others",
-            "name it by itself",
-        )
-        for place in unused
+        Problem(str(place), problem, "name it by itself")
+        for place in _folders_in(path)
+        if _is_data_set(place) and not _holds_any(place, files)
     ]
 
 
-PARTS = frozenset({"annotations", "jpegimages", "imagesets", "images", "labels"})
-"""How folders inside of data sets are called, in lower case."""
+def _files_of(dataset: Dataset) -> list[Path]:
+    images = (sample.image for split in dataset.values() for sample in split)
+    return [image for image in images if isinstance(image, Path)]
+
+
+def _folders_in(path: Path) -> list[Path]:
+    return sorted(entry for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
+
+
+def _holds_any(folder: Path, files: Iterable[Path]) -> bool:
+    start = f"{folder}{os.sep}"
+    return any(str(file).startswith(start) for file in files)
+
+
+def _is_data_set(folder: Path) -> bool:
+    """Tell whether a folder is a data set of its own, with images, and not a split or another part of one."""
+    if folder.name.lower() in SPLIT_FOLDERS | PARTS or next(image_files(folder), None) is None:
+        return False
+    return any(known.recognises(folder) for known in FORMATS)
+
+
+FOLDERS_ABOVE = 2
+"""A file lies so deep in one of them, as labels/train/a.txt."""
 
 UNPACK_RECORDS = (
     "holds TFRecords, which are not read: give the VOC or COCO files that they were made from, or unpack "
@@ -220,7 +229,7 @@ def _is_record(path: Path) -> bool:
 def _what_is_wrong(path: Path) -> str:
     if not path.exists():
         return "does not exist: check the path"
-    for part in (path, *path.parents):
+    for part in (path, *path.parents[:FOLDERS_ABOVE]):
         if part.name.lower() in PARTS and any(known.recognises(part.parent) for known in FORMATS):
             return f"is a part of a data set: give the whole of it, {part.parent}"
     expected = ", or ".join(known.looks_like for known in FORMATS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ssd_keras.boxes.formats import box_area, relative_to_px
 from ssd_keras.data.checks import counted
 from ssd_keras.data.inspection.anchor_fit import AnchorFit, Network, fit_of_anchors, relative_boxes
-from ssd_keras.data.inspection.class_names import misspelt_classes
+from ssd_keras.data.inspection.class_names import is_surely_misspelt, misspelt_classes
 from ssd_keras.data.inspection.looking import distinct_samples, look_at_all
 from ssd_keras.data.inspection.together import images_in_two_splits, twins_in_a_split
 from ssd_keras.data.samples import Dataset, GroundTruth, Problem, Sample, Split
@@ -208,6 +209,10 @@ def _misspelt(classes: dict[str, int], samples: Sequence[Sample]) -> list[Proble
             f"has {counted(classes[name], 'box', 'boxes')}{place}; {likely!r} has {classes[likely]}: "
             "probably the same class misspelt"
         )
-        remedy = f"rename it to {likely!r}" if place else "leave it out with ssd convert --include-classes"
+        remedy = f"take both together with 'ssd inspect DATA --fix OUT{_rename_flag(name, likely)}'"
         problems.append(Problem(f"class {name!r}", problem, f"{remedy}, or leave it if it is another"))
     return problems
+
+
+def _rename_flag(name: str, right: str) -> str:
+    return "" if is_surely_misspelt(name, right) else f" --rename {shlex.quote(f'{name}={right}')}"

@@ -12,6 +12,7 @@ import numpy as np
 from ssd_keras.data.checks import check_box, counted
 from ssd_keras.data.inspection.class_names import is_surely_misspelt, misspelt_classes
 from ssd_keras.data.inspection.looking import Look, distinct_samples, key_of, look_at_all
+from ssd_keras.data.inspection.renaming import with_new_names
 from ssd_keras.data.inspection.split_roles import in_order_of_keeping, may_share
 from ssd_keras.data.inspection.together import merged_objects, objects_of
 from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
@@ -25,7 +26,7 @@ class Fixed(NamedTuple):
     changes: tuple[str, ...]
 
 
-def fix_dataset(dataset: Dataset) -> Fixed:
+def fix_dataset(dataset: Dataset, new_names: Mapping[str, str] | None = None) -> Fixed:
     """Correct what `inspect_dataset` finds; the data set given stays as it is.
 
     Images that do not decode, or are cut short, and second copies of an image are left out; an image in two
@@ -35,11 +36,15 @@ def fix_dataset(dataset: Dataset) -> Fixed:
     Classes that are surely misspelt are renamed. What the reader had to leave out or put right, and a stated
     size that is wrong, which is right in what is written, count as changes.
 
+    Args:
+        dataset: what a reader gave.
+        new_names: of classes that are renamed beside those; two that get one name become one class.
+
     Raises:
         InputError: none of the images can be read.
     """
     changes = [f"{one.file}: {one.problem}" for one in dataset.problems]
-    dataset = _with_right_names(dataset, changes)
+    dataset = _with_right_names(dataset, changes, new_names or {})
     distinct = distinct_samples(dataset)
     looks = dict(zip(distinct, look_at_all(list(distinct.values())), strict=True))
     fixed: dict[object, Sample] = {}
@@ -177,37 +182,28 @@ class _Copies:
 # --- Names of classes --------------------------------------------------------------------------------------
 
 
-def _with_right_names(dataset: Dataset, changes: list[str]) -> Dataset:
-    """Rename classes that are surely misspelt; what is only probable is for the user to decide."""
+def _with_right_names(dataset: Dataset, changes: list[str], new_names: Mapping[str, str]) -> Dataset:
+    """Rename classes as the user says, then those that are surely misspelt; each is told."""
+    told = _with_told_names(dataset, changes, new_names)
+    probable = misspelt_classes(_boxes_by_class(told))
+    surely = {name: right for name, right in probable.items() if is_surely_misspelt(name, right)}
+    return _with_told_names(told, changes, surely)
+
+
+def _with_told_names(dataset: Dataset, changes: list[str], new_names: Mapping[str, str]) -> Dataset:
+    if not new_names:
+        return dataset
+    boxes = _boxes_by_class(dataset)
+    changes += [
+        f"class {name!r}: renamed to {new!r} ({counted(boxes[name], 'box', 'boxes')})"
+        for name, new in new_names.items()
+    ]
+    return with_new_names(dataset, new_names)
+
+
+def _boxes_by_class(dataset: Dataset) -> dict[str, int]:
     boxes = dict.fromkeys(dataset.class_names, 0)
     for sample in distinct_samples(dataset).values():
         for label in sample.ground_truth.labels.tolist():
             boxes[dataset.class_names[label]] += 1
-    probable = misspelt_classes(boxes)
-    wrong = {name: right for name, right in probable.items() if is_surely_misspelt(name, right)}
-    if not wrong:
-        return dataset
-    changes += [
-        f"class {name!r}: renamed to {right!r} ({counted(boxes[name], 'box', 'boxes')})"
-        for name, right in wrong.items()
-    ]
-    names = tuple(name for name in dataset.class_names if name not in wrong)
-    labels = np.array([names.index(wrong.get(name, name)) for name in dataset.class_names], np.int32)
-    ids = dict(zip(dataset.class_names, dataset.category_ids or (), strict=False))
-
-    def renamed(sample: Sample) -> Sample:
-        truth = sample.ground_truth
-        return dataclasses.replace(
-            sample, ground_truth=dataclasses.replace(truth, labels=labels[truth.labels])
-        )
-
-    once = {id(sample): renamed(sample) for split in dataset.values() for sample in split}
-    return dataclasses.replace(
-        dataset,
-        class_names=names,
-        category_ids=tuple(ids[name] for name in names) if ids else None,
-        splits={
-            split.name: Split(split.name, tuple(once[id(sample)] for sample in split), names)
-            for split in dataset.values()
-        },
-    )
+    return boxes
