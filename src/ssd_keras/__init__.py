@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ssd_keras.models.decoding import Decoding
     from ssd_keras.models.loss import MultiBoxLoss
     from ssd_keras.models.ssd import SSD
+    from ssd_keras.training.fitted_anchors import with_fitted_anchors
     from ssd_keras.training.initial_model import build_model
     from ssd_keras.training.recipe import Recipe
     from ssd_keras.training.trainer import Run, resume, train
@@ -64,6 +65,7 @@ __all__ = [
     "resume",
     "select_classes",
     "train",
+    "with_fitted_anchors",
 ]
 
 _HOMES = {
@@ -88,6 +90,7 @@ _HOMES = {
     "resume": "training.trainer",
     "select_classes": "weights.selection",
     "train": "training.trainer",
+    "with_fitted_anchors": "training.fitted_anchors",
 }
 
 _ON_KERAS = ("models.", "weights.", "training.")

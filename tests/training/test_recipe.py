@@ -1,5 +1,6 @@
 """Recipes: read, checked, changed, written."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,8 @@ def test_the_recipes_of_the_project_are_valid(file):
             "milestones is [3, 2]: each must be greater than the one before",
         ),
         ({"learning_rate_factors": {"bias": -1}}, "learning_rate_factors.bias is -1"),
+        ({"learning_rate_factors": {3: 1}}, "learning_rate_factors.3 is 3: give a text"),
+        ({"learning_rate": math.inf}, "learning_rate is inf: give a finite number"),
         ({"precision": "float64"}, "precision is 'float64'"),
         ({"early_stopping": 0}, "early_stopping is 0"),
         ({"seed": 2**32}, "seed is 4294967296"),

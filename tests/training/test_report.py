@@ -16,7 +16,7 @@ from ssd_keras.training import findings, report
 from ssd_keras.training.callbacks import as_csv
 from ssd_keras.training.findings import MEANINGS
 from ssd_keras.training.initial_model import build_model
-from ssd_keras.training.recipe import make_recipe
+from ssd_keras.training.recipe import make_recipe, with_rate
 from ssd_keras.training.report import settings_of, write_report
 from ssd_keras.training.run_folder import RunFolder
 
@@ -412,6 +412,15 @@ def test_settings_are_compared_with_their_defaults():
         "augmentation.chain": ("none", "mild"),
     }
     assert not any(one.changed for one in settings_of(make_recipe({})))
+
+
+def test_the_usual_rate_that_a_run_writes_out_is_no_change():
+    def changed(**settings):
+        return [one.key for one in settings_of(with_rate(make_recipe(settings))) if one.changed]
+
+    assert changed() == []
+    assert changed(weights="imagenet") == ["weights"]
+    assert changed(learning_rate=0.003, weights="imagenet") == ["weights", "learning_rate"]
 
 
 def test_every_kind_of_error_is_explained():

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ssd_keras.backend import import_keras_quietly
 from ssd_keras.cli.options import Output, checked_image_size, note, print_json, report_problems
-from ssd_keras.data.checks import counted, silent_decoders
+from ssd_keras.data.checks import counted, shown_text, silent_decoders
 from ssd_keras.data.formats import open_dataset
 from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe, make_recipe, read_recipe
@@ -20,13 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ssd_keras.boxes.anchors import Anchors
     from ssd_keras.boxes.coverage import Coverage
     from ssd_keras.data.inspection.anchor_fit import Network
-    from ssd_keras.data.samples import Dataset
-
-NAMES_IN_RECIPES = {"PaperAnchors": {"aspect_ratios": "aspect_ratios_per_layer"}}
-"""Fields of a description of anchors that a recipe calls otherwise."""
+    from ssd_keras.data.samples import Dataset, Split
 
 
 def anchors(
@@ -60,33 +56,32 @@ def anchors(
     with silent_decoders():
         dataset = open_dataset(data)
     report_problems(dataset, data)
-    boxes = _relative_boxes(dataset, split)
+    chosen = dataset[split] if split else dataset.usual("train") or None
+    boxes = _relative_boxes(dataset, chosen)
     if not len(boxes):
         where = f"split {split!r} of {data}" if split else str(data)
         raise InputError(f"{where} has no labelled object that anchors could cover: label some")
-    network = network_of(settings)
-    from ssd_keras.boxes.coverage import changed_settings, measure_coverage, suggest_anchors
+    import_keras_quietly()
+    from ssd_keras.training.fitted_anchors import suggest_for
 
-    size, feature_sizes = network.image_size, network.feature_sizes
-    current = measure_coverage(network.anchors, size, feature_sizes, boxes)
-    better = suggest_anchors(network.anchors, size, feature_sizes, boxes)
-    suggested = measure_coverage(better, size, feature_sizes, boxes)
-    changes = _in_recipe(better, changed_settings(network.anchors, better))
+    network, current, suggested, changes = suggest_for(settings, boxes)
     if output.json:
         suggestion = {"anchors": changes, **suggested.as_json(), "gain": _gain(suggested, current)}
-        document = {"model": network.name, "image_size": list(size), "boxes": len(boxes), **current.as_json()}
+        size = list(network.image_size)
+        document = {"model": network.name, "image_size": size, "boxes": len(boxes), **current.as_json()}
         print_json({**document, "suggestion": suggestion if changes else None})
         return
-    _print_fit(network, len(boxes), current, suggested, changes)
+    of_split = f" of {shown_text(chosen.name)}" if chosen and len(dataset) > 1 else ""
+    _print_fit(network, counted(len(boxes), "box", "boxes") + of_split, current, suggested, changes)
 
 
 def _print_fit(
-    network: Network, boxes: int, current: Coverage, suggested: Coverage, changes: dict[str, Any]
+    network: Network, boxes: str, current: Coverage, suggested: Coverage, changes: dict[str, Any]
 ) -> None:
     """Print what the anchors cover, and what changes of them would."""
     height, width = network.image_size
     what = f"{network.name} at {height}x{width}"
-    print(f"{what}: {counted(boxes, 'box', 'boxes')}, {said_coverage(current)}")
+    print(f"{what}: {boxes}, {said_coverage(current)}")
     Console().print(coverage_table(current))
     if not changes:
         print("no better sizes and aspect ratios were found")
@@ -112,25 +107,11 @@ def _settings(recipe: Path | None, sizes: str | None, **flags: Any) -> Recipe:
 
 
 def network_of(recipe: Recipe) -> Network:
-    """Build the model of a recipe and give what boxes are compared with: its anchors and its feature maps.
-
-    Nothing is fetched: where anchors lie does not depend on what the base network has learned.
-    """
+    """Give what of the model of a recipe boxes are compared with."""
     import_keras_quietly()
-    from ssd_keras.data.inspection.anchor_fit import Network
-    from ssd_keras.training.initial_model import build_model
+    from ssd_keras.training import fitted_anchors
 
-    if recipe.weights == "imagenet":
-        recipe = recipe.model_copy(update={"weights": None})
-    detector = build_model(recipe, ("object",))
-    feature_sizes = [(feature.shape[1], feature.shape[2]) for feature in detector.backbone.outputs]
-    name = recipe.weights or recipe.backbone or recipe.model
-    return Network(name, detector.anchors, detector.image_size, feature_sizes)
-
-
-def _in_recipe(anchors: Anchors, changes: dict[str, Any]) -> dict[str, Any]:
-    names = NAMES_IN_RECIPES.get(type(anchors).__name__, {})
-    return {names.get(name, name): value for name, value in changes.items()}
+    return fitted_anchors.network_of(recipe)
 
 
 def _as_flags(changes: dict[str, Any]) -> str:
@@ -147,15 +128,11 @@ def _gain(new: Coverage, old: Coverage) -> dict[str, float]:
     return {"covered": round(share, 4), "mean_best_iou": round(overlap, 4)}
 
 
-def _relative_boxes(dataset: Dataset, split: str | None) -> NDArray[np.float64]:
-    """All boxes (N, 4) but crowds, relative to their images, of a split."""
-    from ssd_keras.data.checks import image_size
-    from ssd_keras.data.inspection.anchor_fit import relative_boxes
+def _relative_boxes(dataset: Dataset, split: Split | None) -> NDArray[np.float64]:
+    """All boxes (N, 4) but crowds, relative to their images, of a split, or of all there are."""
+    from ssd_keras.data.inspection.anchor_fit import boxes_of
 
-    chosen = dataset[split] if split else dataset.usual("train")
-    samples = list(chosen or {id(s): s for one in dataset.values() for s in one}.values())
-    truths = [sample.ground_truth for sample in samples]
-    return relative_boxes(truths, [image_size(sample.image) for sample in samples])
+    return boxes_of(split or {id(s): s for one in dataset.values() for s in one}.values())
 
 
 def said_coverage(coverage: Coverage) -> str:

@@ -26,8 +26,9 @@ RECIPE = {
     "learning_rate": 3e-3,
     "ema_momentum": 0.99,
     "evaluate_every": 7,
+    "anchors": {"scales": (0.13, 0.253, 0.376, 0.498, 0.621)},
 }
-"""What the demo is trained with: minutes on two cores."""
+"""What the demo is trained with: minutes on two cores. The scales are those that `ssd anchors` suggests."""
 
 PICTURES = 12
 """So many scenes of the test split are drawn, ground truth beside detections."""

@@ -28,9 +28,11 @@ def run_recipe(recipe: Recipe, quiet: bool = False, processes: Processes | None 
         refuse_taken_folder(recipe.out)
     dataset = _open(recipe)  # what is wrong with it is said before Keras is loaded, which takes seconds
     import_keras_quietly()
+    from ssd_keras.training.fitted_anchors import with_fitted_anchors
     from ssd_keras.training.initial_model import build_model
     from ssd_keras.training.trainer import train
 
+    recipe = with_fitted_anchors(recipe, dataset)
     hosts = processes.connected()
     with telling_of_lost_processes(hosts, str(recipe.out or "RUN")):
         run = train(build_model(recipe, dataset.class_names), dataset, recipe, quiet, hosts)

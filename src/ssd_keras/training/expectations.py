@@ -11,7 +11,7 @@ import numpy as np
 from ssd_keras.boxes.coverage import measure_coverage
 from ssd_keras.data.checks import image_size
 from ssd_keras.data.images import StoredImage, read_image
-from ssd_keras.data.inspection.anchor_fit import relative_boxes
+from ssd_keras.data.inspection.anchor_fit import boxes_of
 from ssd_keras.data.inspection.class_names import misspelt_classes
 from ssd_keras.data.samples import Dataset, GroundTruth, Split
 from ssd_keras.errors import InputError
@@ -179,16 +179,15 @@ def say_what_is_missing(model: SSD, split: Split, batch_size: int) -> None:
 def _say_what_anchors_miss(model: SSD, split: Split) -> None:
     """Log if many objects overlap with no anchor by half: they are hardly learned."""
     labelled = [sample for sample in split if len(sample.ground_truth)][:IMAGES_COMPARED]
-    sizes = [image_size(sample.image) for sample in labelled]
-    compared = relative_boxes([sample.ground_truth for sample in labelled], sizes)
+    compared = boxes_of(labelled)
     if not len(compared):
         return
     feature_sizes = [(feature.shape[1], feature.shape[2]) for feature in model.backbone.outputs]
     coverage = measure_coverage(model.anchors, model.image_size, feature_sizes, compared)
     if coverage.share < BADLY_COVERED:
         logger.info(
-            "only %d %% of the objects overlap with an anchor by half: 'ssd anchors DATA --image-size %d "
-            "%d' says which anchors would fit them, or choose a larger image_size",
+            "only %d %% of the objects overlap with an anchor by half: --anchors.fit chooses anchors for "
+            "them ('ssd anchors DATA --image-size %d %d' shows which), and a larger image_size helps as well",
             int(100 * coverage.share),
             *model.image_size,
         )

@@ -39,8 +39,10 @@ def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
     """Make the untrained detector that a recipe describes, its initial weights drawn from the recipe's seed.
 
     Raises:
-        InputError: there is no such model, or its anchors do not fit it.
+        InputError: there is no such model, its anchors do not fit it, or they are still to be chosen.
     """
+    if recipe.anchors.fit:
+        raise InputError("anchors.fit needs a data set: give what with_fitted_anchors makes of the recipe")
     keras.utils.set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(PRECISIONS[recipe.precision])
@@ -119,7 +121,7 @@ def _start_from(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
 
 def _anchor_changes(settings: AnchorSettings) -> dict[str, Any]:
     """Give what a recipe changes in the description of the anchors, by the names it has there."""
-    changes = settings.model_dump(exclude_none=True, exclude={"sizes", "aspect_ratios_per_layer"})
+    changes = settings.model_dump(exclude_none=True, exclude={"fit", "sizes", "aspect_ratios_per_layer"})
     if settings.aspect_ratios_per_layer:
         changes["aspect_ratios"] = settings.aspect_ratios_per_layer
     return changes

@@ -68,6 +68,7 @@ WANTED = {
     "int_from_float": "give a whole number",
     "float_type": "give a number",
     "float_parsing": "give a number",
+    "finite_number": "give a finite number",
     "bool_type": "give true or false",
     "bool_parsing": "give true or false",
     "string_type": "give a text",
@@ -76,8 +77,8 @@ WANTED = {
 }
 """What pydantic says in Python's words, in those of a recipe."""
 
-KIND = re.compile(r"(int|float|constrained-.*|(tuple|literal)\[.*)$")
-"""What pydantic puts among the keys where a value may be of several kinds."""
+KIND = re.compile(r"(int|float|constrained-.*|(tuple|literal)\[.*|\[key\])$")
+"""What pydantic puts among the keys where a value may be of several kinds, or a key is wrong itself."""
 
 SECRETS = ("token", "label_studio_token")
 """Settings whose value stands in no message."""

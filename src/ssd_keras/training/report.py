@@ -20,6 +20,7 @@ from ssd_keras.data.checks import counted, shown_text
 from ssd_keras.data.loader import Batch
 from ssd_keras.data.samples import Split
 from ssd_keras.errors import InputError
+from ssd_keras.evaluation.thresholds import rounded_down
 from ssd_keras.files import write_text_whole
 from ssd_keras.inference.detector import load_model
 from ssd_keras.training import findings
@@ -27,7 +28,7 @@ from ssd_keras.training.charts import Chart, Line, line_chart
 from ssd_keras.training.curves import PANELS, Log, measured, read_curves
 from ssd_keras.training.findings import Findings, look_at_split
 from ssd_keras.training.progress_bar import readable_time
-from ssd_keras.training.recipe import Recipe
+from ssd_keras.training.recipe import Recipe, with_rate
 from ssd_keras.training.report_pictures import batch_pictures, best_and_worst
 from ssd_keras.training.run_folder import RunFolder
 
@@ -169,6 +170,7 @@ def _parts(found: Findings) -> dict[str, Any]:
     best, worst = best_and_worst(found)
     return {
         "classes": findings.class_rows(found),
+        "threshold": f"{rounded_down(found.analysis.score_threshold):g}",
         "own_thresholds": found.analysis.thresholds.as_flag(),
         "confusion": findings.confusion_rows(found),
         "mistakes": findings.frequent_mistakes(found),
@@ -244,8 +246,9 @@ def _first_pictures(batch: Batch | None, model: SSD | None, split: Split | None)
 
 def settings_of(recipe: Recipe) -> list[Setting]:
     """List all settings, those within a group by GROUP.NAME, each as YAML writes it."""
-    usual = _flat(Recipe().model_dump(mode="json"))
-    chosen = _flat(recipe.model_dump(mode="json"))
+    usual_rate = Recipe(weights=recipe.weights).highest_rate  # which a run writes out, and nobody has set
+    usual = _flat(Recipe(learning_rate=usual_rate).model_dump(mode="json"))
+    chosen = _flat(with_rate(recipe).model_dump(mode="json"))
     return [Setting(key, value, usual.get(key, "")) for key, value in chosen.items()]
 
 

@@ -12,6 +12,10 @@ class AnchorSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    fit: bool = Field(
+        False,
+        description="Before training, choose those that cover the labelled boxes best, as ssd anchors does.",
+    )
     sizes: str | None = Field(
         None, description="One of the preset's sets, such as voc or coco; by default its first."
     )

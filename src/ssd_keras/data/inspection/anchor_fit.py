@@ -13,7 +13,8 @@ from ssd_keras.boxes.anchors import Anchors
 from ssd_keras.boxes.coverage import Coverage, measure_coverage
 from ssd_keras.boxes.formats import px_to_relative
 from ssd_keras.boxes.size_ranges import SizeRange, coverage_by_size
-from ssd_keras.data.samples import GroundTruth
+from ssd_keras.data.checks import image_size
+from ssd_keras.data.samples import GroundTruth, Sample
 
 
 class Network(NamedTuple):
@@ -67,6 +68,13 @@ def fit_of_anchors(network: Network, boxes: NDArray[np.floating]) -> AnchorFit:
     coverage = measure_coverage(network.anchors, network.image_size, network.feature_sizes, boxes)
     by_size = coverage_by_size(coverage, network.image_size, boxes)
     return AnchorFit(network.name, len(boxes), coverage, by_size)
+
+
+def boxes_of(samples: Iterable[Sample]) -> NDArray[np.float64]:
+    """Give the boxes (N, 4) of samples but their crowds, relative to the images; only headers are read."""
+    chosen = list(samples)
+    truths = [sample.ground_truth for sample in chosen]
+    return relative_boxes(truths, [image_size(sample.image) for sample in chosen])
 
 
 def relative_boxes(
