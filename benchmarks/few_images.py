@@ -33,6 +33,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "chain mild": {"augmentation.chain": "mild"},
     "batch 8": {"batch-size": 8},
     "rate 0.003, which is the default": {"learning-rate": 0.003},
+    "anchors for these boxes": {"anchors.fit": True},
     "averaged weights": {"ema-momentum": 0.99},
 }
 """From settings for tens of thousands of images to the defaults, for hundreds, and beyond."""
@@ -62,7 +63,7 @@ def main() -> None:
 
 def train(data: Path, epochs: int, image_size: list[int], settings: dict[str, Any]) -> dict[str, float]:
     """Train in a process of its own, and give the score of the last weights."""
-    flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    flags = [f"--{name}={value}" for name, value in settings.items()]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         size = ["--image-size", *map(str, image_size)]

@@ -101,7 +101,11 @@ class TestTrouble:
         made = tmp_path / "sheet.png"
         status, _, err = call("inspect", data, "--preview", made, "--image-size", "48", "64")
         assert status == 0, err
-        assert cv2.imread(str(made)).shape == (4 * 52, 4 * 68, 3)
+        assert cv2.imread(str(made)).shape == (
+            4 * (4 * 48 + 4),
+            4 * (4 * 64 + 4),
+            3,
+        )  # pixels stand four times
 
     def test_what_fails_does_not_take_the_rest_with_it(self, call, data, tmp_path):
         (tmp_path / "file").write_text("")
@@ -264,3 +268,45 @@ def test_hundreds_of_problems_are_not_all_printed(call, tmp_path):
     assert status == 0
     assert "and 16 more, which --report and --json have" in out
     assert len(json.loads(call("inspect", data, "--json")[1])["problems"]) == 116
+
+
+class TestNewNames:
+    @pytest.fixture
+    def tools(self, tmp_path):
+        """Eleven wrenches and one that is misspelt, each in an image of its own."""
+        folder = write_table(tmp_path / "tools", "wrench")
+        for number in range(11):
+            pixels = np.full((60, 60, 3), 20 * number + 20, np.uint8)
+            (folder / f"{number}.png").write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+        rows = [f"{number}.png,1,1,50,50,{'wrnech' if number == 10 else 'wrench'}" for number in range(11)]
+        with (folder / "labels.csv").open("a") as table:
+            table.write("\n".join(rows) + "\n")
+        return folder
+
+    def test_a_problem_says_with_which_flag_classes_become_one(self, call, tools, tmp_path):
+        status, out, err = call("inspect", tools)
+        assert status == 0
+        assert "take both together with 'ssd inspect DATA --fix OUT --rename wrnech=wrench'" in out
+        assert err.strip() == "a corrected copy, with each change told: add --fix OUT"
+        status, out, err = call("inspect", tools, "--fix", tmp_path / "copy", "--rename", "wrnech=wrench")
+        assert (status, err) == (0, "")
+        assert "class 'wrnech': renamed to 'wrench' (1 box)" in out
+        document = json.loads(call("inspect", tmp_path / "copy", "--json")[1])
+        assert (document["classes"], document["problems"]) == ({"wrench": 12}, [])
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (
+                ["--rename", "wrnech=wrench"],
+                "--rename is for the corrected copy: name a folder for it with --fix",
+            ),
+            (["--fix", "{}", "--rename", "wrnch=wrench"], "did you mean 'wrnech'?"),
+            (["--fix", "{}", "--rename", "wrnech"], "--rename 'wrnech' is no two names: write it as old=new"),
+        ],
+    )
+    def test_what_is_wrong_with_a_new_name_is_said(self, call, tools, tmp_path, words, said):
+        status, _, err = call("inspect", tools, *(word.format(tmp_path / "copy") for word in words))
+        assert status == 1
+        assert said in err
+        assert not (tmp_path / "copy").exists()

@@ -22,6 +22,17 @@ def test_a_recipe_behind_the_data_is_told_from_a_data_set(call, tmp_path):
     )
 
 
+def test_a_flag_may_need_what_stands_in_the_recipe(call, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text("milestones: [1]\n", encoding="utf-8")
+    status, _, err = call("train", recipe, "--schedule", "multi_step", "--data", tmp_path / "none")
+    assert status == 1
+    assert "none" in err
+    assert "milestones" not in err
+    status, _, err = call("train", "--schedule", "multi_step")
+    assert (status, err.startswith("ssd: ssd train: schedule multi_step needs milestones")) == (1, True)
+
+
 def test_the_file_of_a_yolo_data_set_is_no_recipe(call, tmp_path):
     yolo = tmp_path / "data.yaml"
     yolo.write_text("names: [a, b]\ntrain: images\n", encoding="utf-8")

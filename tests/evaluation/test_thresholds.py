@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged_cases import CAT, CLASSES, DOG, any_images, as_detections_and_truths, cell, found, there
 
+from ssd_keras.cli import app
 from ssd_keras.evaluation.curves import class_curves
 from ssd_keras.evaluation.judging import judge
 from ssd_keras.evaluation.protocols import VOC_RULES
@@ -20,8 +22,10 @@ from ssd_keras.evaluation.thresholds import (
     BestThreshold,
     ThresholdScores,
     f1_at,
+    rounded_down,
     threshold_scores,
 )
+from ssd_keras.inference.thresholds import Thresholds
 
 
 def curves_of(detections, truths):
@@ -80,6 +84,26 @@ def test_each_class_has_its_own_threshold_in_one_flag():
     assert several.as_flag() == "--class-threshold coin=0.63 'red key=0.19'"
     assert scores_of(coin=0.638, leaf=math.nan).as_flag() == ""
     assert scores_of(**{f"class{k}": 0.5 for k in range(MOST_IN_A_FLAG + 1)}).as_flag() == ""
+
+
+def test_the_flag_is_understood_when_pasted():
+    names = ("-left", "it's", 'the "big" one', "a=b", "$HOME")
+    best = {name: BestThreshold(name, 0.25, 1.0, 1.0, 1.0) for name in names}
+    for chosen in (names, names[1:]):
+        scores = ThresholdScores(GRID, {}, {name: best[name] for name in chosen}, best[names[0]])
+        words = ["detect", "MODEL", "IMAGE", *shlex.split(scores.as_flag())]
+        _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        given = bound.arguments["finding"].class_threshold
+        assert Thresholds.parse(0.5, given, names).per_class == dict.fromkeys(chosen, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "stated"),
+    [(1.0, 1.0), (0.978, 0.97), (0.1, 0.1), (0.0168, 0.016), (0.000129, 0.00012), (0.0, 0.0)],
+)
+def test_a_threshold_is_rounded_down_but_not_to_nothing(threshold, stated):
+    assert rounded_down(threshold) == pytest.approx(stated, abs=1e-12)
+    assert rounded_down(threshold) <= threshold
 
 
 def test_one_threshold_for_all_classes_counts_them_together():

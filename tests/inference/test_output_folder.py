@@ -244,7 +244,7 @@ def test_without_pictures_no_image_is_decoded_again(tmp_path):
 
 def test_what_cannot_be_written_is_one_line(tmp_path, capfd, monkeypatch):
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="file is a file, and a folder is needed: choose another --out"):
         OutputFolder(tmp_path / "file", CLASSES, Wanted())
     (tmp_path / "out" / "unfinished-clip.mp4").mkdir(parents=True)
     with pytest.raises(InputError, match="cannot be written as a video"):

@@ -51,8 +51,9 @@ def test_every_panel_finds_its_columns(tmp_path):
         [ROW, ROW | {"epoch": 2, "val_mAP": 0.5, "location_loss": 0.0}],
         [{"epoch": 1, "loss": 8.0}],
         [{"epoch": 1, "loss": None}],
+        [ROW | {"loss": 0.0, "confidence_loss": 0.0, "location_loss": 0.0}],
     ],
-    ids=["one epoch", "two epochs", "an older log", "nothing measured"],
+    ids=["one epoch", "two epochs", "an older log", "nothing measured", "no object"],
 )
 def test_any_log_can_be_drawn(tmp_path, rows):
     path = draw_curves(folder_with_log(tmp_path / "run", *rows))

@@ -154,6 +154,15 @@ def test_a_flag_can_say_null():
     assert (loss.focal_alpha, loss.model_fields_set) == (None, {"classification", "focal_alpha"})
 
 
+@pytest.mark.parametrize("alpha", [{}, {"focal_alpha": None}, {"focal_alpha": 0.5}])
+def test_a_null_with_a_meaning_is_written_only_where_it_was_given(tmp_path, alpha):
+    given = make_recipe({"loss": {"classification": "focal", **alpha}})
+    write_recipe(given, tmp_path / "recipe.yaml")
+    loss = read_recipe(tmp_path / "recipe.yaml").loss
+    assert ("focal_alpha" in loss.model_fields_set) == bool(alpha)
+    assert loss == given.loss
+
+
 def test_what_has_learned_before_learns_slower():
     assert make_recipe({}).highest_rate == 0.003
     assert make_recipe({"weights": "imagenet"}).highest_rate == 0.0003

@@ -1,6 +1,7 @@
 """The report of a run: complete, self-contained, safe to open, and there whatever is missing."""
 
 import json
+import re
 from html.parser import HTMLParser
 
 import numpy as np
@@ -311,6 +312,25 @@ def test_only_so_many_images_are_looked_at(folder, perfect, monkeypatch):
     shown = read_page(write_report(folder, split_of(*map(sample, range(5))))).text
     assert "the first 2 of 5 images of val" in shown
     assert "mAP 1.000 on 2 images" in shown
+
+
+def test_thresholds_stand_in_commands_as_they_are_typed(folder, monkeypatch):
+    def found(model, split):
+        return [
+            Detections(
+                one.ground_truth.boxes_px,
+                np.where(one.ground_truth.labels == 0, 0.0168, 0.0199),
+                one.ground_truth.labels,
+                split.class_names,
+                SIZE,
+            )
+            for one in split
+        ]
+
+    monkeypatch.setattr(findings, "detect_split", found)
+    shown = read_page(write_report(folder, split_of(*map(sample, range(4))))).text
+    assert "ssd detect MODEL IMAGE --threshold 0.016 " in shown  # 0.017 would lose what it is best with
+    assert re.search(r"ssd detect MODEL IMAGE --class-threshold blue=0.016 red=0.019\b", shown)
 
 
 def test_names_are_never_taken_for_html(tmp_path, perfect):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+from pydantic import model_validator
 
 from ssd_keras.cli.options import Output, note, print_json
 from ssd_keras.cli.processes import Processes, run_watched
@@ -23,7 +24,17 @@ BEGINNER = 0.3
 
 FEW_IMAGES = "docs/guides/few_images.md"
 
-Settings = Annotated[Recipe, Parameter(name="*")]
+
+class Flags(Recipe):
+    """The settings on a command line, where a recipe file may have what they need."""
+
+    @model_validator(mode="after")
+    def _has_milestones(self) -> Flags:
+        """Leave the question to the recipe that flags and file make together."""
+        return self
+
+
+Settings = Annotated[Flags, Parameter(name="*")]
 
 
 def train(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -118,6 +120,8 @@ def select_classes(
     selected = select(detector, names)
     save_detector(selected, out)
     kept = [name for name in names if name in detector.class_names]
+    for name, meant in _perhaps_misspelt(names, detector.class_names).items():
+        note(f"class {name!r} begins with fresh weights: the model knows {meant!r}, if that is meant")
     new = [name for name in names if name not in detector.class_names]
     if output.json:
         print_json({"path": str(out), "class_names": names, "kept": kept, "new": new})
@@ -149,3 +153,12 @@ def _say_what_was_made(out: Path, model: Any) -> None:
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     height, width = model.image_size
     print(f"{out}: {model.name}, {height}x{width}, {len(model.anchor_boxes)} anchors, {shown}")
+
+
+def _perhaps_misspelt(names: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Find new classes whose names are nearly those of known classes that were not named."""
+    left = [name for name in known if name not in names]
+    near = {
+        name: difflib.get_close_matches(name, left, n=1, cutoff=0.8) for name in names if name not in known
+    }
+    return {name: matches[0] for name, matches in near.items() if matches}

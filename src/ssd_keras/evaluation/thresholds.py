@@ -68,8 +68,9 @@ class ThresholdScores:
         best = {one.name: one.threshold for one in self.best.values() if not math.isnan(one.threshold)}
         if not 1 < len(best) <= MOST_IN_A_FLAG:
             return ""
-        # Rounded down, so that the detection whose score is the threshold stays.
-        stated = [f"{name}={math.floor(100 * lowest) / 100:g}" for name, lowest in best.items()]
+        stated = [f"{name}={rounded_down(lowest):g}" for name, lowest in best.items()]
+        if any(one.startswith("-") for one in stated):  # what stands by itself would be taken for a flag
+            return " ".join(shlex.quote(f"--class-threshold={one}") for one in stated)
         return " ".join(["--class-threshold", *map(shlex.quote, stated)])
 
     def as_json(self) -> dict[str, Any]:
@@ -80,6 +81,15 @@ class ThresholdScores:
             "best": {name: best.as_json() for name, best in self.best.items()},
             "overall": self.overall.as_json(),
         }
+
+
+def rounded_down(threshold: float) -> float:
+    """Give a threshold, 0-1, with two digits: never more, so that the detection with just this score stays.
+
+    Leading zeros do not count: of a detector that is sure of nothing yet, 0 would let everything through.
+    """
+    scale = 10 ** max(2, 1 - math.floor(math.log10(threshold))) if threshold > 0 else 1
+    return math.floor(threshold * scale) / scale
 
 
 def threshold_scores(curves: tuple[ClassCurve, ...]) -> ThresholdScores:

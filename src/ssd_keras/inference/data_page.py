@@ -33,6 +33,9 @@ PICTURE_SIDE = 360
 SHEET_SIDE = 640
 """Of the longer side of a picture on a sheet, in pixels, at most."""
 
+LEAST_SIDE = 240
+"""Of the longer side of a picture on a sheet, in pixels, at least."""
+
 SHOWN_TINY = 50
 """Of more images with tiny boxes than these only the number is told."""
 
@@ -176,12 +179,19 @@ def augmented_sheet(
         except InputError as error:
             fault = error  # it is among the problems, and another takes its place
             continue
-        truth = GroundTruth(relative_to_px(augmented.boxes, size), augmented.labels)
-        pictures.append(_framed(draw_ground_truth(augmented.image, truth, class_names)))
+        image = _large_enough(augmented.image)
+        truth = GroundTruth(relative_to_px(augmented.boxes, image.shape[:2]), augmented.labels)
+        pictures.append(_framed(draw_ground_truth(image, truth, class_names)))
         order.append(index)
     if not pictures:
         raise InputError(f"no image can be shown; the last one tried: {fault}")
     return tile_pictures(pictures, columns)
+
+
+def _large_enough(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Repeat the pixels of a small image, so that the names of its objects do not hide them."""
+    times = -(-LEAST_SIDE // max(image.shape[:2]))
+    return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _framed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -69,6 +69,8 @@ class OutputFolder:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise InputError(f"{path} is a file, and a folder is needed: choose another --out") from error
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}): choose another --out") from error
         self._wanted = wanted

@@ -99,12 +99,12 @@ def _draw(axes: Axes, panel: Panel, log: Log) -> None:
     axes.set_title(panel.title, fontsize="medium")
     if not lines:
         axes.text(0.5, 0.5, "not measured", ha="center", transform=axes.transAxes)
-    if panel.log_scale and lines:
+    highest = max((value for points in lines.values() for _, value in points), default=0.0)
+    if panel.log_scale and highest > 0:  # no loss at all where there is no object
         axes.set_yscale("log", nonpositive="mask")
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.yaxis.set_minor_formatter(ScalarFormatter())
     else:
-        highest = max((value for points in lines.values() for _, value in points), default=0.0)
         axes.set_ylim(0, 1.05 * highest if highest > 0 else 1)
     if panel.percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
 
 
 class AnchorSettings(BaseModel):
@@ -156,3 +165,11 @@ class LossSettings(BaseModel):
     min_negatives: int | None = Field(
         None, ge=0, description="For negatives of the batch: count at least so many."
     )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `focal_alpha` out where it was not given: written as null it would mean something else."""
+        values: dict[str, Any] = write(self)
+        if "focal_alpha" not in self.model_fields_set:
+            values.pop("focal_alpha", None)
+        return values

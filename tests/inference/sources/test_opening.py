@@ -66,7 +66,7 @@ def test_videos_are_known_by_their_content_and_in_folders_by_their_names(photos)
 
 
 def test_what_is_not_there_is_named(photos):
-    for source, said in (("nope.jpg", "does not exist"), ("*.gif", "does not exist")):
+    for source, said in (("nope.jpg", "does not exist"), ("*.gif", "no file is called like")):
         with pytest.raises(InputError, match=said):
             open_sources([photos / source])
     (photos / "empty").mkdir()

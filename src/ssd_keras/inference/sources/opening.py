@@ -232,10 +232,14 @@ def _matches(pattern: str, reading: Reading) -> list[Path]:
         if not _is_result(real := match.resolve(), results):
             found.setdefault(real, match)
     if not found:
-        raise InputError(
-            f"{pattern} does not exist: give a file, a folder or a pattern such as 'photos/*.jpg'"
-        )
+        raise InputError(_nothing_found(pattern))
     return list(found.values())
+
+
+def _nothing_found(pattern: str) -> str:
+    if PATTERN_SIGNS.isdisjoint(pattern):
+        return f"{pattern} does not exist: give a file, a folder or a pattern such as 'photos/*.jpg'"
+    return f"no file is called like {pattern}: correct the pattern, or give a file or a folder"
 
 
 def _of_file(file: Path, video: bool, reading: Reading) -> Images:
