@@ -16,6 +16,7 @@ from ssd_keras.training.expectations import (
     choose_splits,
     refuse_other_classes,
     refuse_unreadable,
+    say_what_is_left_aside,
     say_what_is_missing,
     say_what_is_remembered,
     say_what_is_unused,
@@ -83,6 +84,18 @@ def test_several_splits_are_joined_with_a_plus():
     assert list(chosen) == [a, b, c]
     with pytest.raises(InputError, match="no split 'val'"):
         choose_splits(dataset, make_recipe({"train_split": "trainval+val"}))
+
+
+def test_a_second_data_set_that_nobody_divided_is_told(caplog):
+    dataset = Dataset(CLASSES, {"train": split_of(sample(0)), "all": split_of(sample(1), name="all")}, "voc")
+    train = dataset["train"]
+    with caplog.at_level("INFO", "ssd_keras"):
+        say_what_is_left_aside(dataset, train, make_recipe({"train_split": "train"}))
+        say_what_is_left_aside(Dataset(CLASSES, {"train": train}, "voc"), train, make_recipe({}))
+        assert not caplog.text
+        say_what_is_left_aside(dataset, train, make_recipe({}))
+    assert "1 image of the split 'all'" in caplog.text
+    assert "--train-split train+all" in caplog.text
 
 
 def difficult(number):

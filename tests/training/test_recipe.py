@@ -60,6 +60,7 @@ def test_an_empty_file_is_a_recipe_of_defaults(tmp_path):
         ("anchors: {scale: [1]}", "no setting 'anchors.scale'"),
         ("- a list", "holds no settings"),
         ("a: [", "is not YAML"),
+        ("epochs: 3\n\tseed: 1", "(line 2: it begins with a tab, where only blanks may be)"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, text, said):

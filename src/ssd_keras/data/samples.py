@@ -164,7 +164,7 @@ class Dataset(Mapping[str, Split]):
 
     def __getitem__(self, name: str) -> Split:
         if name not in self.splits:
-            raise InputError(f"there is no split {name!r}: this data set has {', '.join(self.splits)}")
+            raise InputError(f"there is no split {name!r}: {self._advice_on_splits()}")
         return self.splits[name]
 
     def __contains__(self, name: object) -> bool:
@@ -175,6 +175,11 @@ class Dataset(Mapping[str, Split]):
 
     def __len__(self) -> int:
         return len(self.splits)
+
+    def _advice_on_splits(self) -> str:
+        if list(self.splits) == ["all"]:
+            return "nobody has divided this data set; ssd convert DATA OUT --to voc --fractions.test 0.2 does"
+        return f"this data set has {', '.join(self.splits)}"
 
     def usual(self, name: str) -> Split | None:
         """Give the split `name`, or the only one whose name begins with it (train2017, trainval), or None."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ssd_keras.boxes.anchors import Anchors, PaperAnchors, ScaledAnchors
-from ssd_keras.errors import InputError
+from ssd_keras.errors import InputError, nearest_name
 from ssd_keras.models.backbones.applications import (
     AS_IT_IS,
     CAFFE_STYLE,
@@ -181,5 +181,5 @@ PRESETS = {
 def find_preset(name: str) -> Preset:
     """Give the preset of this name; `InputError` if there is none."""
     if name not in PRESETS:
-        raise InputError(f"there is no model {name!r}: choose one of {', '.join(PRESETS)}")
+        raise InputError(f"there is no model {name!r}: {nearest_name(name, PRESETS)}")
     return PRESETS[name]

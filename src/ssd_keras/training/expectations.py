@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ssd_keras.boxes.coverage import measure_coverage
-from ssd_keras.data.checks import image_size
+from ssd_keras.data.checks import counted, image_size
 from ssd_keras.data.images import StoredImage, read_image
 from ssd_keras.data.inspection.anchor_fit import boxes_of
 from ssd_keras.data.inspection.class_names import misspelt_classes
+from ssd_keras.data.readers.split_names import ALL
 from ssd_keras.data.samples import Dataset, GroundTruth, Split
 from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe
@@ -88,7 +89,9 @@ def choose_measured_split(val_split: Split | None, recipe: Recipe) -> Split | No
     return None
 
 
-def look_before_training(model: SSD, train_split: Split, val_split: Split | None, recipe: Recipe) -> None:
+def look_before_training(
+    model: SSD, dataset: Dataset, train_split: Split, val_split: Split | None, recipe: Recipe
+) -> None:
     """Refuse what would fail later, and log what will not come of the training as it is set up.
 
     Raises:
@@ -97,6 +100,7 @@ def look_before_training(model: SSD, train_split: Split, val_split: Split | None
     refuse_other_classes(model, train_split)
     refuse_unreadable(val_split)
     say_what_is_missing(model, train_split, recipe.batch_size)
+    say_what_is_left_aside(dataset, train_split, recipe)
     say_what_is_remembered(train_split, val_split)
     say_what_is_unused(recipe, model.multibox_loss)
 
@@ -118,6 +122,18 @@ def refuse_unreadable(split: Split | None) -> None:
     for sample in split or ():
         if image_size(sample.image) is None:
             read_image(sample.image, name=sample.name)  # which says why
+
+
+def say_what_is_left_aside(dataset: Dataset, train_split: Split, recipe: Recipe) -> None:
+    """Log that images of no split are not learned from, as those of a second data set that nobody divided."""
+    undivided = dataset.splits.get(ALL)
+    if undivided and train_split.name != ALL and not recipe.train_split:
+        logger.info(
+            "%s of the split %r, which nobody has divided, are not learned from: --train-split %s does",
+            counted(len(undivided), "image"),
+            ALL,
+            f"{train_split.name}+{ALL}",
+        )
 
 
 def say_what_is_unused(recipe: Recipe, loss: MultiBoxLoss) -> None:

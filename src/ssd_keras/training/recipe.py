@@ -280,11 +280,19 @@ def read_recipe(path: Path, **changes: Any) -> Recipe:
     try:
         values = yaml.load(text, _StrictLoader) or {}
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"recipe {path} is not YAML ({reason}): correct the file") from error
+        raise InputError(f"recipe {path} is not YAML ({_fault_of(error)}): correct the file") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise InputError(f"recipe {path} holds no settings: write lines like 'epochs: 50'")
     return make_recipe(_merged(values, changes), str(path))
+
+
+def _fault_of(error: yaml.YAMLError) -> str:
+    """Say in a few words which line YAML does not understand, and why."""
+    place, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if place is None or problem is None:
+        return " ".join(str(error).split())
+    said = "it begins with a tab, where only blanks may be" if r"'\t'" in problem else problem
+    return f"line {place.line + 1}: {said}"
 
 
 def is_recipe(path: Path) -> bool:

@@ -155,7 +155,7 @@ class _Training:
     def __init__(self, model: SSD, dataset: Dataset, recipe: Recipe, quiet: bool, hosts: Hosts) -> None:
         train_split, val_split = choose_splits(dataset, recipe)
         self.val_split = choose_measured_split(val_split, recipe)
-        look_before_training(model, train_split, self.val_split, recipe)
+        look_before_training(model, dataset, train_split, self.val_split, recipe)
         self.devices = choose_devices(recipe, model.multibox_loss, hosts.count)
         hosts.meet("model")
         self.model = self.devices.model_on_all(model)
