@@ -31,6 +31,15 @@ def test_keras_is_loaded_without_a_word(code, monkeypatch):
     assert done.stdout + done.stderr == ""
 
 
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_model_is_seeded_without_a_word(backend, monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    code = "import ssd_keras as ssd; ssd.build_model(ssd.Recipe(image_size=(96, 128)), ('car',))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_tensorflow_says_nothing_of_retracing_and_all_else():
     code = (
         "import ssd_keras.models.ssd, tensorflow, logging\n"

@@ -40,10 +40,22 @@ def import_keras_quietly() -> None:
     It writes to the file descriptor itself, before any of its settings is read. Where the user has set
     `TF_CPP_MIN_LOG_LEVEL` to something else than 3, everything is shown.
     """
-    if "keras" in sys.modules or os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
-        return
-    with silent_standard_error():
-        importlib.import_module("keras")
+    if "keras" not in sys.modules:
+        with _silent_loading():
+            importlib.import_module("keras")
+
+
+def set_random_seed(seed: int) -> None:
+    """Seed Python, NumPy and Keras, which loads TensorFlow for that beside any backend: quietly, as above."""
+    keras = importlib.import_module("keras")
+    with contextlib.nullcontext() if "tensorflow" in sys.modules else _silent_loading():
+        keras.utils.set_random_seed(seed)
+
+
+def _silent_loading() -> contextlib.AbstractContextManager[None]:
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
+        return contextlib.nullcontext()
+    return silent_standard_error()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ssd_keras.backend import set_random_seed
 from ssd_keras.errors import InputError
 from ssd_keras.inference.detector import load_model
 from ssd_keras.models.building import build_on_backbone, build_preset
@@ -43,7 +44,7 @@ def build_model(recipe: Recipe, class_names: tuple[str, ...]) -> SSD:
     """
     if recipe.anchors.fit:
         raise InputError("anchors.fit needs a data set: give what with_fitted_anchors makes of the recipe")
-    keras.utils.set_random_seed(recipe.seed)
+    set_random_seed(recipe.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(PRECISIONS[recipe.precision])
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from ssd_keras.backend import set_random_seed
 from ssd_keras.errors import InputError
 from ssd_keras.files import write_text_whole
 from ssd_keras.inference.detector import describe_detector
@@ -43,7 +44,7 @@ def stopped_model(path: Path) -> SSD:
     folder = RunFolder.open(path)
     recipe = folder.recipe
     try:
-        keras.utils.set_random_seed(recipe.seed)  # all processes of a run begin with the same weights
+        set_random_seed(recipe.seed)  # all processes of a run begin with the same weights
         description = json.loads(folder.architecture.read_text())
         frozen = description.pop(FROZEN, None)
         if recipe.backbone and names_function(recipe.backbone):  # it may use layers that only its file knows
