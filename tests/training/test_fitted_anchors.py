@@ -6,7 +6,7 @@ from scenes import CLASSES, SIZE
 
 from ssd_keras.data.samples import Dataset, GroundTruth, Sample, Split
 from ssd_keras.errors import InputError
-from ssd_keras.training.fitted_anchors import with_fitted_anchors
+from ssd_keras.training.fitted_anchors import network_of, with_fitted_anchors
 from ssd_keras.training.initial_model import build_model
 from ssd_keras.training.recipe import make_recipe
 
@@ -47,6 +47,10 @@ def test_without_boxes_the_anchors_stay(caplog):
         fitted = with_fitted_anchors(make_recipe(SMALL), data_of())
     assert fitted == make_recipe({"image_size": SIZE})
     assert "none better than the model's own" in caplog.text
+
+
+def test_the_anchors_that_a_search_begins_with_can_be_looked_at():
+    assert network_of(make_recipe(SMALL)).anchors == network_of(make_recipe({"image_size": SIZE})).anchors
 
 
 def test_a_model_is_not_built_while_its_anchors_are_to_be_chosen():

@@ -44,8 +44,7 @@ def with_fitted_anchors(recipe: Recipe, dataset: Dataset) -> Recipe:
     """
     if not recipe.anchors.fit:
         return recipe
-    anchors = recipe.anchors.model_copy(update={"fit": False})
-    recipe = recipe.model_copy(update={"anchors": anchors})
+    recipe = _with_anchors_as_they_are(recipe)
     boxes = boxes_of(choose_splits(dataset, recipe)[0])
     found = suggest_for(recipe, boxes) if len(boxes) else None
     if found is None or not found.changes:
@@ -59,7 +58,7 @@ def with_fitted_anchors(recipe: Recipe, dataset: Dataset) -> Recipe:
         100 * found.present.share,
         stated,
     )
-    fitted = AnchorSettings.model_validate({**anchors.model_dump(), **found.changes})
+    fitted = AnchorSettings.model_validate({**recipe.anchors.model_dump(), **found.changes})
     return recipe.model_copy(update={"anchors": fitted})
 
 
@@ -84,9 +83,14 @@ def network_of(recipe: Recipe) -> Network:
 
     Nothing is fetched: where anchors lie does not depend on what the base network has learned.
     """
+    recipe = _with_anchors_as_they_are(recipe)
     if recipe.weights == "imagenet":
         recipe = recipe.model_copy(update={"weights": None})
     detector = build_model(recipe, ("object",))
     feature_sizes = [(feature.shape[1], feature.shape[2]) for feature in detector.backbone.outputs]
     name = recipe.weights or recipe.backbone or recipe.model
     return Network(name, detector.anchors, detector.image_size, feature_sizes)
+
+
+def _with_anchors_as_they_are(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"anchors": recipe.anchors.model_copy(update={"fit": False})})
