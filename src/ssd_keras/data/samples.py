@@ -14,6 +14,9 @@ from ssd_keras.data.checks import shown_text
 from ssd_keras.data.images import StoredImage
 from ssd_keras.errors import InputError
 
+ALL = "all"
+"""The name of the only split where a data set defines none."""
+
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
@@ -177,7 +180,7 @@ class Dataset(Mapping[str, Split]):
         return len(self.splits)
 
     def _advice_on_splits(self) -> str:
-        if list(self.splits) == ["all"]:
+        if list(self.splits) == [ALL]:
             return "nobody has divided this data set; ssd convert DATA OUT --to voc --fractions.test 0.2 does"
         return f"this data set has {', '.join(self.splits)}"
 

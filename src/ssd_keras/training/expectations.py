@@ -13,8 +13,7 @@ from ssd_keras.data.checks import counted, image_size
 from ssd_keras.data.images import StoredImage, read_image
 from ssd_keras.data.inspection.anchor_fit import boxes_of
 from ssd_keras.data.inspection.class_names import misspelt_classes
-from ssd_keras.data.readers.split_names import ALL
-from ssd_keras.data.samples import Dataset, GroundTruth, Split
+from ssd_keras.data.samples import ALL, Dataset, GroundTruth, Split
 from ssd_keras.errors import InputError
 from ssd_keras.training.recipe import Recipe
 

@@ -378,6 +378,13 @@ def test_data_sets_in_folders_are_not_mixed(folder):
         read_yolo(folder.root)
 
 
+def test_a_described_data_set_beside_labels_does_not_take_their_place(folder):
+    folder.add("images/a.jpg")
+    folder.add("export/images/b.jpg")
+    folder.describe("path: .\ntrain: images\nnames: [cat, dog]", "export/data.yaml")
+    assert ids(read_yolo(folder.root)) == {"all": ["a"]}
+
+
 def test_a_data_set_in_a_folder_is_found(folder):
     folder.add("export/images/a.jpg")
     folder.describe("path: .\ntrain: images\nnames: [cat, dog]", "export/data.yaml")

@@ -26,8 +26,7 @@ from ssd_keras.data.packs.contents import LARGEST_LABELS, About, DamagedError, P
 from ssd_keras.data.packs.hdf5_heap import Heap, references_of
 from ssd_keras.data.packs.hdf5_tables import has_table, open_table, read_table, whole_number
 from ssd_keras.data.packs.labels import PackLabels, assemble_pack, check_images
-from ssd_keras.data.readers.split_names import ALL
-from ssd_keras.data.samples import Dataset, Problem
+from ssd_keras.data.samples import ALL, Dataset, Problem
 from ssd_keras.errors import InputError
 
 ROW = 5

@@ -28,9 +28,8 @@ from ssd_keras.data.readers.assembly import LabelledImage, NamedBox, assemble_da
 from ssd_keras.data.readers.image_finding import ImageFinder, image_files, image_ids
 from ssd_keras.data.readers.pickled_data import PickleError, PlainArray
 from ssd_keras.data.readers.sidecar import SIDECAR, Sidecar, read_sidecar
-from ssd_keras.data.readers.split_names import ALL
 from ssd_keras.data.readers.unpickling import ADVICE, Unpickler, open_pickle
-from ssd_keras.data.samples import Dataset, Problem
+from ssd_keras.data.samples import ALL, Dataset, Problem
 from ssd_keras.errors import InputError
 
 SUFFIXES = (".pkl", ".pickle")

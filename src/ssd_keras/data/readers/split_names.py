@@ -7,9 +7,6 @@ from collections.abc import Collection, Iterable
 
 from ssd_keras.data.readers.writing import safe_stem
 
-ALL = "all"
-"""The name of the only split where a data set defines none."""
-
 OTHER_NAMES = {"valid": "val", "validation": "val"}
 """Splits that other programs call otherwise, and their names here."""
 

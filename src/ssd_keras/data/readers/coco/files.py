@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ssd_keras.data.images import IMAGE_SUFFIXES
 from ssd_keras.data.readers.sidecar import SIDECAR
-from ssd_keras.data.readers.split_names import ALL, OTHER_NAMES, SPLIT_FOLDERS
+from ssd_keras.data.readers.split_names import OTHER_NAMES, SPLIT_FOLDERS
+from ssd_keras.data.samples import ALL
 from ssd_keras.errors import InputError
 
 ANNOTATIONS, IMAGES = "annotations", "images"

@@ -7,7 +7,8 @@ from pathlib import Path
 from ssd_keras.data.readers.coco.files import DECORATION
 from ssd_keras.data.readers.csv.table import has_boxes
 from ssd_keras.data.readers.image_finding import image_files
-from ssd_keras.data.readers.split_names import ALL, SPLIT_FOLDERS, usual_name
+from ssd_keras.data.readers.split_names import SPLIT_FOLDERS, usual_name
+from ssd_keras.data.samples import ALL
 from ssd_keras.errors import InputError
 
 SPLITS = SPLIT_FOLDERS | {"trainval"}

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssd_keras.data.readers.image_finding import is_image_name
-from ssd_keras.data.readers.split_names import ALL, SPLIT_FOLDERS
+from ssd_keras.data.readers.split_names import SPLIT_FOLDERS
+from ssd_keras.data.samples import ALL
 from ssd_keras.errors import InputError
 
 ANNOTATIONS, IMAGES, LISTS = "Annotations", "JPEGImages", "ImageSets/Main"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssd_keras.data.readers.image_finding import is_image_name
-from ssd_keras.data.readers.split_names import ALL, OTHER_NAMES, usual_name
+from ssd_keras.data.readers.image_finding import image_files, is_image_name
+from ssd_keras.data.readers.split_names import OTHER_NAMES, usual_name
 from ssd_keras.data.readers.yolo.description import UNSTATED, listed_names, read_description, stated_names
 from ssd_keras.data.readers.yolo.places import Places
 from ssd_keras.data.readers.yolo.recognising import (
@@ -20,7 +20,7 @@ from ssd_keras.data.readers.yolo.recognising import (
     LOOK_BYTES,
     find_descriptions,
 )
-from ssd_keras.data.samples import Problem
+from ssd_keras.data.samples import ALL, Problem
 from ssd_keras.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -66,7 +66,7 @@ def layout_of(path: Path, problems: list[Problem]) -> Layout:
         raise InputError(f"{path} has {len(files)} YAML files of data sets ({names}): name one of them")
     if files:
         return _described_layout((preferred or files)[0], problems)
-    inside = [place for place in sorted(path.iterdir()) if place.is_dir() and find_descriptions(place)]
+    inside = _described_folders(path)
     if len(inside) > 1:
         names = ", ".join(place.name for place in inside)
         raise InputError(
@@ -76,6 +76,14 @@ def layout_of(path: Path, problems: list[Problem]) -> Layout:
     if inside:
         return layout_of(inside[0], problems)
     return Layout(path, path, _found_sources(path), listed_names(path))
+
+
+def _described_folders(path: Path) -> list[Path]:
+    """Give the folders in `path` with a description; none where images lie beside them, which come first."""
+    inside = [place for place in sorted(path.iterdir()) if place.is_dir() and find_descriptions(place)]
+    if not inside or any(not set(image.parents) & set(inside) for image in image_files(path)):
+        return []
+    return inside
 
 
 def _described_layout(file: Path, problems: list[Problem]) -> Layout:
